@@ -1,0 +1,44 @@
+"""Principal: whoever acts. A person, a dock or the system itself."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+PrincipalKind = Literal["account", "dock", "system"]
+
+Role = Literal[
+    "officer",
+    "supervisor",
+    "evidence_technician",
+    "records_clerk",
+    "detective",
+    "internal_affairs",
+    "prosecutor",
+    "paralegal",
+    "defense_counsel",
+    "auditor",
+    "agency_admin",
+    "system_admin",
+    "dock",
+]
+"""The roles of the permission matrix, spelled out. `dock` is held by docks only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The person, dock or part of the system behind a request, as known at this moment.
+
+    `id` is the account's or dock's id; it is what enters custody records.  `name` is for
+    answers to the principal itself and for disclosures, never for a record's body.
+    `method` says how it proved itself: password, private_key_jwt, console or internal.
+    `session` names the token in use (its `jti`), if there is one.
+    """
+
+    kind: PrincipalKind
+    id: UUID
+    agency_id: UUID
+    roles: frozenset[Role]
+    name: str
+    method: str
+    session: str | None = None
+    badge: str | None = None

@@ -1,0 +1,12 @@
+"""The only source of now(), so that every test can fix it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""Returns the present instant with its zone (UTC)."""
+
+
+def system_clock() -> datetime:
+    """Return the present instant of this machine, in UTC."""
+    return datetime.now(UTC)

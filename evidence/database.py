@@ -1,0 +1,61 @@
+"""The database: one engine a process, and one unit of work a request or job.
+
+A unit of work is one transaction.  It is ended here and nowhere else: domain code flushes and
+never commits.  What the work queued for the chain of custody is sealed as its last statement
+(`before_commit` hooks), so that the act and its record stand or fall together.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+NAMING = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, the same in both metadatas (auth/models.py has its own Base)."""
+
+
+class Base(DeclarativeBase):
+    """The tables of `evidence`."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+Sessions = sessionmaker[Session]
+BeforeCommit = Callable[[Session], None]
+
+_BEFORE_COMMIT = "before_commit"
+
+
+def connect(url: str, *, pool_size: int = 20) -> Engine:
+    """Make the engine of this process for an application-role URL (postgresql+psycopg://...)."""
+    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_timeout=10)
+
+
+def sessions(engine: Engine) -> Sessions:
+    """Make the session factory that everything else is handed."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def before_commit(session: Session, hook: BeforeCommit) -> None:
+    """Run the hook once, as the last thing before this unit of work commits."""
+    hooks: list[BeforeCommit] = session.info.setdefault(_BEFORE_COMMIT, [])
+    if hook not in hooks:
+        hooks.append(hook)
+
+
+@contextmanager
+def unit_of_work(make_session: Sessions) -> Iterator[Session]:
+    """Open a session; commit when the block ends well, roll back when it raises."""
+    with make_session() as session:
+        yield session
+        session.flush()
+        for hook in session.info.pop(_BEFORE_COMMIT, []):
+            hook(session)
+        session.commit()
