@@ -1,6 +1,7 @@
 """Principal: whoever acts. A person, a dock or the system itself."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -9,19 +10,20 @@ PrincipalKind = Literal["account", "dock", "system"]
 Role = Literal[
     "officer",
     "supervisor",
-    "evidence_technician",
+    "evidence_tech",
     "records_clerk",
     "detective",
-    "internal_affairs",
+    "ia_investigator",
     "prosecutor",
     "paralegal",
-    "defense_counsel",
+    "defence",
     "auditor",
     "agency_admin",
     "system_admin",
     "dock",
+    "public_recipient",
 ]
-"""The roles of the permission matrix, spelled out. `dock` is held by docks only."""
+"""The roles of the permission matrix, spelled as there. `dock` is held by docks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,6 @@ class Principal:
     `id` is the account's or dock's id; it is what enters custody records.  `name` is for
     answers to the principal itself and for disclosures, never for a record's body.
     `method` says how it proved itself: password, private_key_jwt, console or internal.
-    `session` names the token in use (its `jti`), if there is one.
     """
 
     kind: PrincipalKind
@@ -41,4 +42,5 @@ class Principal:
     name: str
     method: str
     session: str | None = None
+    signed_in_at: datetime | None = None
     badge: str | None = None
