@@ -32,7 +32,9 @@ class Principal:
 
     `id` is the account's or dock's id; it is what enters custody records.  `name` is for
     answers to the principal itself and for disclosures, never for a record's body.
-    `method` says how it proved itself: password, private_key_jwt, console or internal.
+    `method` says how it proved itself: password, private_key_jwt, console or internal; `session`
+    names the token in use (its `jti`), if there is one, and `signed_in_at` says when the principal
+    last proved itself (`auth_time`).
     """
 
     kind: PrincipalKind

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from evidence.errors import UnavailableError
 
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
@@ -33,6 +36,13 @@ BeforeCommit = Callable[[Session], None]
 _BEFORE_COMMIT = "before_commit"
 
 
+class DatabaseAwayError(UnavailableError):
+    """The database does not answer, or broke off; whether the last commit happened is not known."""
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer.", next_step="Try again; a retry is harmless.")
+
+
 def connect(url: str, *, pool_size: int = 20) -> Engine:
     """Make the engine of this process for an application-role URL (postgresql+psycopg://...)."""
     return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_timeout=10)
@@ -52,10 +62,27 @@ def before_commit(session: Session, hook: BeforeCommit) -> None:
 
 @contextmanager
 def unit_of_work(make_session: Sessions) -> Iterator[Session]:
-    """Open a session; commit when the block ends well, roll back when it raises."""
-    with make_session() as session:
-        yield session
-        session.flush()
-        for hook in session.info.pop(_BEFORE_COMMIT, []):
-            hook(session)
-        session.commit()
+    """Open a session; commit when the block ends well, roll back when it raises.
+
+    Raises DatabaseAwayError when the database is away or breaks off.
+    """
+    try:
+        with make_session() as session:
+            yield session
+            session.flush()
+            for hook in session.info.pop(_BEFORE_COMMIT, []):
+                hook(session)
+            session.commit()
+    except TimeoutError as error:
+        raise DatabaseAwayError from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _is_away(error):
+            raise DatabaseAwayError from error
+        raise
+
+
+def _is_away(error: DBAPIError) -> bool:
+    # 08: connection exceptions; 57P: the server is stopping or starting; 53: out of resources
+    # (appendix A of PostgreSQL's manual). No code at all: the connection was never made.
+    code = getattr(error.orig, "sqlstate", None)
+    return (code is None and "OperationalError" in type(error).__name__) or str(code)[:2] in ("08", "53", "57")

@@ -1,0 +1,60 @@
+"""What a role may do to which item. `auth` says who somebody is; this says what they may do now.
+
+`allow` answers one question with its reason; `scope.visible_items` is the same rule as SQL, for
+lists.  tests/evidence/access holds the two to each other.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from auth.principals import Principal
+from evidence.access.actions import Action
+from evidence.access.facts import CONDITIONS, SAID, Asked, Thing
+from evidence.access.roles import CELLS
+
+__all__ = ["Action", "Decision", "Thing", "allow", "reaches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer, why, and whether what the thing says may be shown or only that it is there."""
+
+    allowed: bool
+    reason: str
+    content: bool = True
+
+
+def allow(principal: Principal, action: Action, thing: Thing, *, at: datetime, reason: str | None = None) -> Decision:
+    """Decide whether the principal may do this to the thing. Another agency's thing is always refused."""
+    if principal.agency_id != thing.agency_id:
+        return Decision(False, "not of your agency", content=False)
+    asked = Asked(principal=principal, thing=thing, at=at, reason=reason)
+    without_content: Decision | None = None
+    missing: list[str] = []
+    for role in sorted(principal.roles):
+        for alternative in _alternatives(action, role):
+            failed = [name for name in alternative if not _holds(name, asked)]
+            if failed:
+                missing.extend(SAID.get(name, f"condition '{name}' is not met") for name in failed)
+            elif "noevid" in alternative:
+                without_content = Decision(True, f"{role}: {'+'.join(alternative)}", content=False)
+            else:
+                return Decision(True, f"{role}: {'+'.join(alternative)}")
+    if without_content:
+        return without_content
+    return Decision(False, "; ".join(dict.fromkeys(missing)) or f"your role does not include {action}", content=False)
+
+
+def reaches(principal: Principal, action: Action) -> bool:
+    """Say whether any role of the principal has a cell for the action at all."""
+    return any(_alternatives(action, role) for role in principal.roles)
+
+
+def _alternatives(action: Action, role: str) -> list[list[str]]:
+    cell = CELLS[action].get(role, "")  # type: ignore[call-overload]  # roles come from the database as text
+    return [alternative.strip().split("+") for alternative in cell.split("|") if alternative.strip()]
+
+
+def _holds(name: str, asked: Asked) -> bool:
+    condition = CONDITIONS.get(name)
+    return condition is not None and condition(asked)

@@ -1,0 +1,16 @@
+"""Every action that a route asks leave for, spelled subject.verb, listed once."""
+
+from typing import Literal
+
+Action = Literal[
+    "upload.open",
+    "upload.append",
+    "upload.finish",
+    "evidence.list",
+    "evidence.read_meta",
+    "evidence.download_original",
+    "custody.read",
+    "custody.export",
+    "users.manage",
+    "devices.manage",
+]

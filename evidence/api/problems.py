@@ -1,0 +1,130 @@
+"""Errors as answers: RFC 9457 problem details, and the one table of status codes.
+
+A problem says what happened, why, and the next step; never a text that we did not write
+ourselves.  What nobody expected is answered with 500 and a reference, and the log has the rest.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from auth import errors as auth_errors
+from evidence import errors
+from evidence.database import DatabaseAwayError
+
+log = structlog.get_logger()
+
+STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
+    errors.RefusedError: (403, "refused", "Not permitted"),
+    errors.NotFoundError: (404, "not-found", "No such thing"),
+    errors.TooLargeError: (413, "too-large", "Too large"),
+    errors.InvalidError: (400, "invalid", "Cannot be accepted"),
+    errors.OffsetConflictError: (409, "offset-conflict", "The upload goes on at another byte"),
+    errors.BusyError: (423, "busy", "Somebody else is at it"),
+    errors.GoneError: (410, "gone", "It has ended"),
+    errors.ConflictError: (409, "conflict", "In the wrong state for this"),
+    errors.ChecksumError: (460, "checksum-mismatch", "Arrived damaged"),
+    errors.IntegrityError: (422, "integrity", "Not what was announced or recorded"),
+    errors.NoSpaceError: (507, "no-space", "No room"),
+    errors.UnavailableError: (503, "unavailable", "A part does not answer"),
+    DatabaseAwayError: (503, "unavailable", "A part does not answer"),
+    errors.SetupError: (503, "setup", "The installation is not ready"),
+    auth_errors.NotSignedInError: (401, "not-signed-in", "Not signed in"),
+    auth_errors.NotPermittedError: (403, "refused", "Not permitted"),
+    auth_errors.UnknownError: (404, "not-found", "No such thing"),
+    auth_errors.TakenError: (409, "conflict", "In the wrong state for this"),
+    auth_errors.AuthError: (400, "invalid", "Cannot be accepted"),
+}
+"""Error -> status, type and title. The nearest class in an error's family counts."""
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application as a problem."""
+    app.add_exception_handler(errors.EvidenceError, _expected)
+    app.add_exception_handler(auth_errors.AuthError, _expected)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(
+    request: Request,
+    status: int,
+    *,
+    slug: str,
+    title: str,
+    detail: str,
+    next_step: str = "",
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> JSONResponse:
+    """Write one problem; `members` are extra members that this kind of problem carries."""
+    content = {
+        "type": f"urn:evidence-room:problem:{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "next_step": next_step,
+        "request_id": getattr(request.state, "request_id", ""),
+        **members,
+    }
+    return JSONResponse(content, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _expected(request: Request, error: Exception) -> JSONResponse:
+    status, slug, title = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    headers = {}
+    if isinstance(error, errors.UnavailableError):
+        headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, errors.BusyError):
+        headers["Retry-After"] = "2"
+    elif isinstance(error, auth_errors.NotSignedInError):
+        headers["WWW-Authenticate"] = "Bearer"
+    next_step = getattr(error, "next_step", "")
+    if isinstance(error, auth_errors.NotSignedInError):
+        next_step = "Ask POST /api/v1/tokens for a new token."
+    if status >= 500:
+        log.warning("answered", status=status, kind=type(error).__name__, cause=type(error.__cause__).__name__)
+    return problem(request, status, slug=slug, title=title, detail=str(error), next_step=next_step, headers=headers)
+
+
+def _unreadable(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # The values themselves are left out: what was sent may be a password.
+    fields = [{"where": ".".join(map(str, each["loc"])), "what": str(each["msg"])} for each in error.errors()]
+    said = "; ".join(f"{field['where']}: {field['what']}" for field in fields[:5])
+    return problem(
+        request,
+        422,
+        slug="unreadable",
+        title="The request does not have the form this needs",
+        detail=said,
+        next_step="Correct the named members and send it again; /docs has the form.",
+        fields=fields,
+    )
+
+
+def _plain(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    known = {404: ("not-found", "No such thing"), 405: ("wrong-method", "Not a method of this address")}
+    slug, title = known.get(error.status_code, ("http", "The request was not accepted"))
+    return problem(request, error.status_code, slug=slug, title=title, detail=title + ".", headers=error.headers)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected", kind=type(error).__name__, request_id=request.state.request_id, exc_info=error)
+    return problem(
+        request,
+        500,
+        slug="unexpected",
+        title="Something went wrong here",
+        detail="The request was not carried out.",
+        next_step="Try again; if it happens again, give the request_id to whoever runs this installation.",
+    )

@@ -1,0 +1,66 @@
+"""Tables: evidence_item and item_number."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth.models import Agency
+from evidence.database import Base
+from evidence.storage.models import StoredObject
+
+Declared = Literal["sha256", "none"]
+"""Whether whoever brought the item said beforehand what its digest is."""
+
+
+class EvidenceItem(Base):
+    """One thing held: an original, and what is known of it now.
+
+    What was said of the item when it arrived is frozen in its chain of custody; these columns
+    are for finding and showing it.  `recorded_at` is the camera's clock, `received_at` ours.
+    """
+
+    __tablename__ = "evidence_item"
+    __table_args__ = (
+        UniqueConstraint("agency_id", "sha256"),
+        UniqueConstraint("agency_id", "number"),
+        CheckConstraint("size >= 0", name="size_not_negative"),
+        CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id), index=True)
+    number: Mapped[str] = mapped_column(String(64))
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    received_from_kind: Mapped[str] = mapped_column(String(16))
+    received_from_id: Mapped[UUID] = mapped_column(index=True)
+    declared: Mapped[Declared] = mapped_column(String(8))
+
+    filename: Mapped[str] = mapped_column(String)
+    content_type: Mapped[str] = mapped_column(String(255))
+    recorded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    camera_serial: Mapped[str | None] = mapped_column(String(255))
+    officer_badge: Mapped[str | None] = mapped_column(String(255), index=True)
+    incident: Mapped[str | None] = mapped_column(String(255))
+
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    chunks_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    original_object_id: Mapped[UUID] = mapped_column(ForeignKey(StoredObject.id))
+    chunks_object_id: Mapped[UUID] = mapped_column(ForeignKey(StoredObject.id))
+
+    media: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    media_note: Mapped[str | None] = mapped_column(String)
+
+
+class ItemNumber(Base):
+    """The last evidence number given in an agency and year."""
+
+    __tablename__ = "item_number"
+
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id), primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger)
