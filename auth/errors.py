@@ -1,0 +1,82 @@
+"""What can go wrong in auth, as one family.
+
+AuthError
+├── NotSignedInError          nobody we know, or not any more; always the same words, whatever the cause
+├── TokenRequestError         a request for a token that cannot be read (`code` is OAuth's name for it)
+├── NotPermittedError         the rules of accounts say no (a role for oneself, another agency)
+├── UnknownError              no such account, agency or dock
+├── TakenError                the name or address is in use
+├── PasswordError             the password does not meet the rules; says which
+├── AccountError              an address, name or role that cannot be accepted; says which
+├── EnrolmentError            a dock's enrolment code or key is not good
+│   ├── EnrolmentCodeError    unknown, used or expired: always the same words
+│   └── DockKeyError          the public key offered is not a P-256 key we take
+└── KeyRingError              the keys that sign tokens are missing, damaged or readable by others
+
+Raise the narrowest.  A message never holds a secret and never says which part of a sign-in was
+wrong: the reason goes to the Recorder, not to the caller.
+"""
+
+from typing import Literal
+
+
+class AuthError(Exception):
+    """Any failure of auth that a caller may be expected to handle."""
+
+
+class NotSignedInError(AuthError):
+    """Whoever asks has not proved who they are, or may not come in any more.
+
+    `reason` is for our own counters and custody; it must not reach the caller.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__("You are not signed in, or your sign-in is no longer good.")
+        self.reason = reason
+
+
+class TokenRequestError(AuthError):
+    """A request for a token that cannot be read."""
+
+    def __init__(self, code: Literal["invalid_request", "unsupported_grant_type"], message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotPermittedError(AuthError):
+    """The rules of accounts and roles say no."""
+
+
+class UnknownError(AuthError):
+    """There is no such account, agency or dock."""
+
+
+class TakenError(AuthError):
+    """The name or address is in use already."""
+
+
+class PasswordError(AuthError):
+    """The password does not meet the rules."""
+
+
+class AccountError(AuthError):
+    """An address, name or role cannot be accepted."""
+
+
+class EnrolmentError(AuthError):
+    """A dock cannot be enrolled with what was offered."""
+
+
+class EnrolmentCodeError(EnrolmentError):
+    """The code is unknown, used or expired; which of these is not said."""
+
+    def __init__(self) -> None:
+        super().__init__("This enrolment code is not good. It may have been used or be too old.")
+
+
+class DockKeyError(EnrolmentError):
+    """The public key offered is not one we take."""
+
+
+class KeyRingError(AuthError):
+    """The keys that sign tokens are missing, damaged or readable by others."""
