@@ -1,0 +1,43 @@
+"""Jobs whose worker died run again.
+
+A worker that lives says so every few seconds.  When it has been silent for longer than
+`SILENT_SECONDS`, its jobs go back to the queue; the limit on attempts holds for them too, so
+that a job which kills every worker ends as failed and cannot go round for ever.
+"""
+
+import logging
+from typing import Final
+
+from procrastinate import JobContext
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
+
+from evidence.jobs import MAXIMUM_ATTEMPTS, UPKEEP, queue
+
+HEARTBEAT_SECONDS: Final = 3.0
+"""A worker says this often that it lives."""
+
+SILENT_SECONDS: Final = 12.0
+"""A worker that was silent for this long is taken for dead."""
+
+_log = logging.getLogger(__name__)
+
+
+@queue.periodic(cron="* * * * * */10")
+@queue.task(name="jobs.rescue", queue=UPKEEP, queueing_lock="jobs.rescue", pass_context=True)
+async def rescue(context: JobContext, timestamp: int) -> None:
+    """Give the jobs of dead workers back to the queue, every ten seconds."""
+    await rescue_from_the_dead(context.app.job_manager)
+
+
+async def rescue_from_the_dead(jobs: JobManager) -> list[Job]:
+    """Give back what dead workers held, or end what was tried too often; return the jobs found."""
+    stalled = list(await jobs.get_stalled_jobs(seconds_since_heartbeat=SILENT_SECONDS))
+    for job in stalled:
+        if job.attempts < MAXIMUM_ATTEMPTS:
+            _log.warning("job %s (%s) was left by a dead worker and runs again", job.id, job.task_name)
+            await jobs.retry_job(job)
+        else:
+            _log.error("job %s (%s) has lost %d workers and is given up", job.id, job.task_name, job.attempts)
+            await jobs.finish_job(job, status=Status.FAILED, delete_job=False)
+    return stalled

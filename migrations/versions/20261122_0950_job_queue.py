@@ -1,0 +1,80 @@
+"""The job queue: procrastinate's own tables, types and functions.
+
+Risk: none; all of it is new and carries procrastinate's prefix.
+Undo: `downgrade` drops everything of that prefix, waiting jobs included.
+
+The schema is the one that comes with procrastinate 3.10.  Its digest is checked, because this
+migration must go on meaning the same: before a release with another schema is used, keep this
+schema as a file beside this one, and give the difference (procrastinate/sql/migrations) a
+migration of its own.
+"""
+
+from hashlib import sha256
+
+from alembic import op
+from procrastinate.schema import SchemaManager
+
+revision = "20261122_0950"
+down_revision = "20261122_0940"
+branch_labels = None
+depends_on = None
+
+SCHEMA_SHA256 = "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"
+
+
+def upgrade() -> None:
+    schema = SchemaManager.get_schema()
+    if sha256(schema.encode()).hexdigest() != SCHEMA_SHA256:
+        raise RuntimeError("this procrastinate has another schema than the one this migration was written for")
+    # Straight to the driver: the schema is many statements and full of percent signs.
+    op.get_bind().connection.driver_connection.execute(schema)
+
+    role = op.get_context().config.attributes.get("app_role", "evidence_app")
+    op.execute(
+        f"""
+        DO $$
+        DECLARE
+            found record;
+        BEGIN
+            FOR found IN SELECT tablename FROM pg_tables
+                WHERE schemaname = current_schema() AND tablename LIKE 'procrastinate\\_%'
+            LOOP
+                EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO {role}', found.tablename);
+            END LOOP;
+            FOR found IN SELECT sequencename FROM pg_sequences
+                WHERE schemaname = current_schema() AND sequencename LIKE 'procrastinate\\_%'
+            LOOP
+                EXECUTE format('GRANT USAGE ON SEQUENCE %I TO {role}', found.sequencename);
+            END LOOP;
+        END
+        $$
+        """
+    )
+
+
+def downgrade() -> None:
+    op.execute(
+        """
+        DO $$
+        DECLARE
+            found record;
+        BEGIN
+            FOR found IN SELECT tablename FROM pg_tables
+                WHERE schemaname = current_schema() AND tablename LIKE 'procrastinate\\_%'
+            LOOP
+                EXECUTE format('DROP TABLE %I CASCADE', found.tablename);
+            END LOOP;
+            FOR found IN SELECT oid::regprocedure AS name FROM pg_proc
+                WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'procrastinate\\_%'
+            LOOP
+                EXECUTE format('DROP FUNCTION %s CASCADE', found.name);
+            END LOOP;
+            FOR found IN SELECT typname FROM pg_type
+                WHERE typnamespace = current_schema()::regnamespace AND typname LIKE 'procrastinate\\_%'
+            LOOP
+                EXECUTE format('DROP TYPE IF EXISTS %I CASCADE', found.typname);
+            END LOOP;
+        END
+        $$
+        """
+    )
