@@ -1,0 +1,65 @@
+"""The schema of the database: bring it to head, and refuse to work on any other.
+
+The steps are in the folder `migrations`, which stands beside the packages in the source tree
+and inside this one in an installed wheel.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, make_url
+
+from evidence.errors import SetupError
+
+_HERE = Path(__file__).parent
+_PLACES = (_HERE / "migrations", _HERE.parents[1] / "migrations")
+
+
+def upgrade(owner_url: str, *, app_role: str, origin: str | None = None) -> None:
+    """Bring the database to head as its owner, giving `app_role` what the application needs.
+
+    `origin` names the installation in every custody record; it counts at the first run only,
+    and one is made up when none is given.  Raises SetupError when the application would own
+    the tables, for an owner can take the protection of custody records away.
+    """
+    if make_url(owner_url).username == app_role:
+        raise SetupError(
+            "the application and the owner of the tables are the same database role",
+            next_step="make a second role for the application and name it in EVIDENCE_DATABASE_URL",
+        )
+    config = configuration()
+    config.attributes |= {"url": owner_url, "app_role": app_role, "origin": origin}
+    command.upgrade(config, "head")
+
+
+def configuration() -> Config:
+    """Return Alembic's configuration for our steps, for whoever is to run them."""
+    config = Config()
+    config.set_main_option("script_location", str(_folder()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def require_head(engine: Engine) -> None:
+    """Raise SetupError unless the database is at the head this program was made for."""
+    steps = ScriptDirectory.from_config(configuration())
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    head = steps.get_current_head()
+    if present == head:
+        return
+    if present is not None and present not in {step.revision for step in steps.walk_revisions()}:
+        raise SetupError(
+            "the database schema is newer than this program", next_step="run the newest version of the program"
+        )
+    raise SetupError("the database schema is old or missing", next_step="run `evidence migrate`")
+
+
+def _folder() -> Path:
+    for place in _PLACES:
+        if (place / "env.py").exists():
+            return place
+    raise SetupError("the migrations are missing from this installation", next_step="install the program again")

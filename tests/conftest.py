@@ -1,0 +1,83 @@
+"""What tests of all parts share: a real database, sessions on it, a clock that stands."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.orm import Session
+
+from evidence.database import Sessions, connect
+from evidence.database import sessions as session_factory
+from evidence.engines import postgres
+from evidence.engines.postgres import Cluster
+from tests.support.clock import FixedClock
+from tests.support.database import Database, database_from, migrated_template
+from tests.support.left_out import LEFT_OUT
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One embedded PostgreSQL for the whole run."""
+    with postgres.attached(tmp_path_factory.mktemp("home")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster) -> Iterator[str]:
+    """The name of a database at head; never written to, only copied."""
+    with migrated_template(cluster) as name:
+        yield name
+
+
+@pytest.fixture
+def empty_database(cluster: Cluster) -> Iterator[Database]:
+    """A database without any table."""
+    with database_from(cluster, "template0") as database:
+        yield database
+
+
+@pytest.fixture
+def database(cluster: Cluster, template: str) -> Iterator[Database]:
+    """A database at head of one's own; commits are welcome."""
+    with database_from(cluster, template) as database:
+        yield database
+
+
+@pytest.fixture
+def sessions(database: Database) -> Iterator[Sessions]:
+    """Sessions of the application on a database of one's own."""
+    engine = connect(database.app_url)
+    yield session_factory(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _shared_sessions(cluster: Cluster, template: str) -> Iterator[Sessions]:
+    with database_from(cluster, template) as database:
+        engine = connect(database.app_url)
+        yield session_factory(engine)
+        engine.dispose()
+
+
+@pytest.fixture
+def session(_shared_sessions: Sessions) -> Iterator[Session]:
+    """One unit of work of the application, rolled back at the end. Quicker than `sessions`; never commit it."""
+    with _shared_sessions() as session:
+        yield session
+        session.rollback()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that says NOON until it is moved."""
+    return FixedClock(NOON)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say aloud what was left out."""
+    if LEFT_OUT:
+        terminalreporter.section("left out")
+        for reason in sorted(LEFT_OUT):
+            terminalreporter.line(reason)
