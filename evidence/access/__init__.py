@@ -12,7 +12,7 @@ from evidence.access.actions import Action
 from evidence.access.facts import CONDITIONS, SAID, Asked, Thing
 from evidence.access.roles import CELLS
 
-__all__ = ["Action", "Decision", "Thing", "allow", "reaches"]
+__all__ = ["Action", "Decision", "Thing", "allow", "might"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,10 @@ def allow(principal: Principal, action: Action, thing: Thing, *, at: datetime, r
     return Decision(False, "; ".join(dict.fromkeys(missing)) or f"your role does not include {action}", content=False)
 
 
-def reaches(principal: Principal, action: Action) -> bool:
-    """Say whether any role of the principal has a cell for the action at all."""
-    return any(_alternatives(action, role) for role in principal.roles)
+def might(principal: Principal, action: Action, *, at: datetime) -> Decision:
+    """Decide whether the principal may do this to anything at all: to a thing of its own, for some reason."""
+    thing = Thing(agency_id=principal.agency_id, brought_by=principal.id, officer_badge=principal.badge)
+    return allow(principal, action, thing, at=at, reason="any")
 
 
 def _alternatives(action: Action, role: str) -> list[list[str]]:

@@ -1,0 +1,107 @@
+"""Evidence items over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from auth.principals import Principal
+from evidence import access
+from evidence.access import reach, scope
+from evidence.access.reach import Seen
+from evidence.api import paging
+from evidence.api.dependencies import AppRoom, DatabaseSession
+from evidence.api.guards import Guard, ItemFor
+from evidence.items import search
+
+router = APIRouter(tags=["Evidence items"])
+
+Lister = Annotated[Principal, Depends(Guard("evidence.list"))]
+ReadableItem = Annotated[Seen, Depends(ItemFor("evidence.read_meta"))]
+
+
+class ItemContent(BaseModel):
+    """What an item says, for those who may see it."""
+
+    filename: str
+    content_type: str
+    recorded_at: datetime | None = Field(description="By the camera's clock.")
+    camera: str | None
+    officer: str | None = Field(description="Badge, as the dock or person named it.")
+    incident: str | None
+    media: dict[str, Any] | None = Field(description="What was read from the footage.")
+    media_note: str | None = Field(description="Why nothing, or not everything, could be read from it.")
+
+
+class ItemShown(BaseModel):
+    """One evidence item. `content` is absent for a role that may know of it but not what it says."""
+
+    id: UUID
+    number: str
+    received_at: datetime
+    size: int = Field(description="Bytes of the original.")
+    sha256: str = Field(description="SHA-256 of the original, in hex.")
+    declared: str = Field(description="`sha256`: its digest was declared before it arrived. `none`: it was not.")
+    content: ItemContent | None
+
+
+class ItemPage(BaseModel):
+    """A page of items, in the order they were received. The Link header says where the next one is."""
+
+    items: list[ItemShown]
+
+
+@router.get("/items")
+def list_items(
+    request: Request,
+    response: Response,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: Lister,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> ItemPage:
+    """List the evidence items you may see."""
+    scoped = scope.visible_items(principal)
+    found = search.page(session, scoped, after=paging.after(cursor), limit=limit)
+    if len(found) == limit:
+        paging.link_next(request, response, found[-1].id)
+    now = room.clock()
+    return ItemPage(
+        items=[
+            shown(Seen(each, access.allow(principal, "evidence.list", reach.thing(each), at=now).content))
+            for each in found
+        ]
+    )
+
+
+@router.get("/items/{item}")
+def show_item(item: ReadableItem) -> ItemShown:
+    """Show one evidence item, by id or evidence number."""
+    return shown(item)
+
+
+def shown(seen: Seen) -> ItemShown:
+    """Say what may be said of the item."""
+    item = seen.item
+    content = ItemContent(
+        filename=item.filename,
+        content_type=item.content_type,
+        recorded_at=item.recorded_at,
+        camera=item.camera_serial,
+        officer=item.officer_badge,
+        incident=item.incident,
+        media=item.media,
+        media_note=item.media_note,
+    )
+    return ItemShown(
+        id=item.id,
+        number=item.number,
+        received_at=item.received_at,
+        size=item.size,
+        sha256=item.sha256.hex(),
+        declared=item.declared,
+        content=content if seen.content else None,
+    )

@@ -1,0 +1,56 @@
+"""The composition root of the server: the only file that knows every part of it.
+
+`create_app` puts the routers together over one open room; `evidence serve` opens the room and
+runs the application.  Without a room the application only describes itself (`evidence openapi`).
+"""
+
+from contextlib import AbstractContextManager
+
+from fastapi import FastAPI, Request
+from sqlalchemy.orm import Session
+
+from auth import http as auth_http
+from evidence import __version__, api
+from evidence.api import problems
+from evidence.api.dependencies import room as room_of
+from evidence.api.middleware import RequestStamp
+from evidence.database import unit_of_work
+from evidence.room import Room
+
+DESCRIPTION = """Body-worn camera footage under a chain of custody that anybody can check.
+
+Every act on an evidence item is entered in its chain before it takes effect. Errors are problem
+details (RFC 9457): what happened, why, and the next step."""
+
+
+def create_app(room: Room | None = None) -> FastAPI:
+    """Make the application over an open room."""
+    app = FastAPI(
+        title="The open evidence room",
+        version=__version__,
+        description=DESCRIPTION,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.room = room
+    app.add_middleware(RequestStamp)
+    problems.install(app)
+    app.include_router(auth_http.router(_doors), prefix="/api/v1", max_body_size=api.BODY_LIMIT)
+    app.include_router(api.router())
+    return app
+
+
+def _doors(request: Request) -> auth_http.TokenDoors:
+    """Hand auth what it needs of us, so that it need not know us."""
+    room = room_of(request)
+
+    def unit() -> AbstractContextManager[Session]:
+        return unit_of_work(room.sessions)
+
+    return auth_http.TokenDoors(
+        unit_of_work=unit,
+        tokens=room.tokens,
+        recorder=room.recorder,
+        clock=room.clock,
+        audiences=(f"{room.settings.url}/api/v1/tokens", room.settings.auth.audience),
+        request_id=lambda asked: str(asked.state.request_id),
+    )

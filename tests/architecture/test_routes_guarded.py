@@ -1,0 +1,82 @@
+"""No route reaches evidence except through a guard, and the test sees every route."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import RouteContext, iter_route_contexts
+
+from evidence.api.guards import Guard, ItemFor
+from evidence.main import create_app
+
+PUBLIC = {
+    "/healthz": "says only that the process is alive",
+    "/readyz": "says only whether the parts answer",
+    "/openapi.json": "describes the interface",
+    "/docs": "describes the interface",
+    "/docs/oauth2-redirect": "describes the interface",
+    "/redoc": "describes the interface",
+    "/api/v1/tokens": "is where one proves who one is",
+    "/api/v1/trust": "public keys",
+}
+"""Path -> why anybody may ask it."""
+
+GUARDED_BY_ITSELF = {
+    ("POST", "/api/v1/docks"): "the one-time enrolment code is the credential",
+    ("GET", "/api/v1/me"): "answers only about whoever asks",
+    ("OPTIONS", "/api/v1/uploads"): "says which version of tus is spoken",
+}
+
+
+def dependencies(of: Dependant) -> Iterator[object]:
+    for each in of.dependencies:
+        yield each.call
+        yield from dependencies(each)
+
+
+def is_guarded(route: RouteContext) -> bool:
+    dependant = getattr(route, "dependant", None)
+    return dependant is not None and any(isinstance(call, Guard | ItemFor) for call in dependencies(dependant))
+
+
+def unguarded(app: FastAPI) -> list[tuple[str, str]]:
+    return [
+        (method, str(route.path))
+        for route in iter_route_contexts(app.routes)
+        for method in sorted(getattr(route, "methods", None) or {"*"})
+        if route.path not in PUBLIC and (method, route.path) not in GUARDED_BY_ITSELF and not is_guarded(route)
+    ]
+
+
+def test_every_route_is_guarded_or_public() -> None:
+    app = create_app()
+    seen = {str(route.path) for route in iter_route_contexts(app.routes)}
+
+    assert seen >= set(app.openapi()["paths"]), "this test must see every route"
+    assert unguarded(app) == []
+
+
+def test_no_exception_is_listed_for_a_route_that_is_gone() -> None:
+    seen = {
+        (method, str(route.path))
+        for route in iter_route_contexts(create_app().routes)
+        for method in getattr(route, "methods", None) or set()
+    }
+
+    assert set(GUARDED_BY_ITSELF) <= seen
+    assert set(PUBLIC) <= {path for _method, path in seen}
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_route_without_a_guard_is_seen(hidden: bool) -> None:
+    app = create_app()
+    careless = APIRouter()
+
+    @careless.get("/items/{item}/bytes", include_in_schema=not hidden)
+    def read_bytes(item: str) -> str:
+        return item
+
+    app.include_router(careless, prefix="/api/v1")
+
+    assert unguarded(app) == [("GET", "/api/v1/items/{item}/bytes")]

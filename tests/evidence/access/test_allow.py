@@ -1,0 +1,140 @@
+"""The cells in use are the permission matrix, and each condition decides."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+from uuid import UUID, uuid4
+
+import pytest
+
+from auth.principals import Principal, Role
+from evidence import access
+from evidence.access import Action, Thing
+from evidence.access.facts import FRESH
+from evidence.access.roles import CELLS
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AGENCY = UUID("0190aaaa-0000-7000-8000-000000000001")
+MATRIX = json.loads((Path(__file__).parent / "permission_matrix.json").read_text())["matrix"]
+
+
+def person(*roles: Role, badge: str | None = "4711", signed_in: datetime | None = NOW) -> Principal:
+    return Principal(
+        kind="account",
+        id=uuid4(),
+        agency_id=AGENCY,
+        roles=frozenset(roles),
+        name="A. Person",
+        method="password",
+        signed_in_at=signed_in,
+        badge=badge,
+    )
+
+
+def dock() -> Principal:
+    return Principal(
+        kind="dock", id=uuid4(), agency_id=AGENCY, roles=frozenset({"dock"}), name="Dock 1", method="private_key_jwt"
+    )
+
+
+def test_every_cell_in_use_is_the_matrix_cell() -> None:
+    for action in get_args(Action):
+        ours = {role: cell.replace(" ", "") for role, cell in CELLS[action].items()}
+        matrix = {role: cell for role, cell in MATRIX[action].items() if cell != "-"}
+        assert ours == matrix, action
+
+
+def test_another_agency_is_refused_whatever_the_role() -> None:
+    thing = Thing(agency_id=uuid4(), officer_badge="4711")
+    for role in get_args(Role):
+        for action in get_args(Action):
+            assert not access.allow(person(role), action, thing, at=NOW, reason="why").allowed
+
+
+def test_no_role_means_no_action() -> None:
+    for action in get_args(Action):
+        assert not access.allow(person(), action, Thing(agency_id=AGENCY), at=NOW, reason="why").allowed
+
+
+def test_an_officer_sees_an_own_recording_and_no_other() -> None:
+    officer = person("officer", badge="4711")
+
+    assert access.allow(officer, "evidence.read_meta", Thing(agency_id=AGENCY, officer_badge="4711"), at=NOW).allowed
+    assert access.allow(officer, "evidence.read_meta", Thing(agency_id=AGENCY, brought_by=officer.id), at=NOW).allowed
+    other = access.allow(officer, "evidence.read_meta", Thing(agency_id=AGENCY, officer_badge="9999"), at=NOW)
+    assert not other.allowed
+    assert "recording officer" in other.reason
+
+
+def test_an_officer_without_a_badge_owns_no_unassigned_recording() -> None:
+    nobody = access.allow(person("officer", badge=None), "evidence.read_meta", Thing(agency_id=AGENCY), at=NOW)
+
+    assert not nobody.allowed
+
+
+def test_a_condition_that_cannot_be_shown_yet_grants_nothing() -> None:
+    prosecutor = person("prosecutor")
+
+    decision = access.allow(prosecutor, "evidence.read_meta", Thing(agency_id=AGENCY), at=NOW)
+
+    assert not decision.allowed
+    assert "caseP" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("signed_in", "reason", "allowed"),
+    [
+        (NOW, "trial", True),
+        (NOW - FRESH, "trial", True),
+        (NOW - FRESH - timedelta(seconds=1), "trial", False),
+        (None, "trial", False),
+        (NOW + timedelta(minutes=1), "trial", False),
+        (NOW, None, False),
+        (NOW, "   ", False),
+    ],
+)
+def test_an_original_goes_out_only_for_a_reason_and_after_a_fresh_sign_in(
+    signed_in: datetime | None, reason: str | None, allowed: bool
+) -> None:
+    technician = person("evidence_tech", signed_in=signed_in)
+
+    decision = access.allow(technician, "evidence.download_original", Thing(agency_id=AGENCY), at=NOW, reason=reason)
+
+    assert decision.allowed is allowed
+
+
+def test_an_auditor_knows_that_an_item_is_there_and_not_what_it_says() -> None:
+    decision = access.allow(person("auditor"), "evidence.read_meta", Thing(agency_id=AGENCY), at=NOW)
+
+    assert decision.allowed
+    assert not decision.content
+
+
+def test_the_wider_of_two_roles_counts() -> None:
+    both = access.allow(person("auditor", "evidence_tech"), "evidence.read_meta", Thing(agency_id=AGENCY), at=NOW)
+
+    assert both.content
+
+
+def test_an_upload_is_gone_on_with_only_by_whoever_opened_it() -> None:
+    for uploader in (person("officer"), dock()):
+        assert access.allow(uploader, "upload.append", Thing(agency_id=AGENCY, brought_by=uploader.id), at=NOW).allowed
+        assert not access.allow(uploader, "upload.append", Thing(agency_id=AGENCY, brought_by=uuid4()), at=NOW).allowed
+
+
+def test_a_dock_only_brings_in() -> None:
+    for action in get_args(Action):
+        allowed = access.might(dock(), action, at=NOW).allowed
+        assert allowed is action.startswith("upload."), action
+
+
+def test_an_account_with_the_role_of_a_dock_is_no_dock() -> None:
+    assert not access.might(person("dock"), "upload.open", at=NOW).allowed
+
+
+def test_nobody_manages_their_own_account() -> None:
+    admin = person("agency_admin")
+
+    assert access.allow(admin, "users.manage", Thing(agency_id=AGENCY, account_id=uuid4()), at=NOW).allowed
+    assert not access.allow(admin, "users.manage", Thing(agency_id=AGENCY, account_id=admin.id), at=NOW).allowed
