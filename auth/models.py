@@ -60,9 +60,7 @@ class RoleAssignment(Base):
 
     __tablename__ = "role_assignment"
     __table_args__ = (
-        Index(
-            "uq_role_assignment_open", "account_id", "role", unique=True, postgresql_where=text("ended_at IS NULL")
-        ),
+        Index("uq_role_assignment_open", "account_id", "role", unique=True, postgresql_where=text("ended_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

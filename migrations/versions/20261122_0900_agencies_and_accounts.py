@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from evidence.engines.grants import grant
+
 revision = "20261122_0900"
 down_revision = None
 branch_labels = None
@@ -99,21 +101,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_used_assertion_expires_at", "used_assertion", ["expires_at"])
 
-    _grant("SELECT, INSERT", "agency")
-    _grant("SELECT, INSERT, UPDATE (password_hash, suspended_at)", "account")
-    _grant("SELECT, INSERT, UPDATE (ended_at)", "role_assignment")
-    _grant("SELECT, INSERT, UPDATE (retired_at)", "dock")
-    _grant("SELECT, INSERT, UPDATE (used_at)", "enrolment_code")
+    grant(op, "SELECT, INSERT", "agency")
+    grant(op, "SELECT, INSERT, UPDATE (password_hash, suspended_at)", "account")
+    grant(op, "SELECT, INSERT, UPDATE (ended_at)", "role_assignment")
+    grant(op, "SELECT, INSERT, UPDATE (retired_at)", "dock")
+    grant(op, "SELECT, INSERT, UPDATE (used_at)", "enrolment_code")
     # Entries past their date mean nothing any more; they are the only rows of auth ever removed.
-    _grant("SELECT, INSERT, DELETE", "used_assertion")
+    grant(op, "SELECT, INSERT, DELETE", "used_assertion")
 
 
 def downgrade() -> None:
     """Drop the tables in the order their keys allow."""
     for table in ("used_assertion", "enrolment_code", "dock", "role_assignment", "account", "agency"):
         op.drop_table(table)
-
-
-def _grant(privileges: str, table: str) -> None:
-    role = op.get_context().config.attributes.get("app_role", "evidence_app")
-    op.execute(f'GRANT {privileges} ON {table} TO "{role}"')

@@ -1,0 +1,106 @@
+"""Create and suspend an account. Nothing is ever hard-deleted: records name people long after they left."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from auth import passwords
+from auth.errors import AccountError, NotPermittedError, TakenError
+from auth.events import AccountCreated, AccountSuspended, Recorder
+from auth.models import Account
+from auth.names import check_name, normal_email
+from auth.principals import Principal, Role
+from auth.roles import grant as grant_role
+
+
+def create(
+    session: Session,
+    recorder: Recorder,
+    *,
+    agency_id: UUID,
+    email: str,
+    name: str,
+    password: str,
+    by: Principal,
+    at: datetime,
+    request_id: str,
+    badge: str | None = None,
+    roles: Iterable[Role] = (),
+) -> Account:
+    """Create an account with its first roles.
+
+    Raises TakenError if the address is in use, AccountError or PasswordError for what cannot be
+    accepted, NotPermittedError for another agency.
+    """
+    if by.kind != "system" and by.agency_id != agency_id:
+        raise NotPermittedError("Accounts are created inside one's own agency.")
+    email, name = normal_email(email), check_name(name, what="A person's name")
+    badge = None if badge is None else check_name(badge, what="A badge number", longest=40)
+    passwords.check_rules(password, email=email, name=name)
+    account = Account(
+        agency_id=agency_id,
+        email=email,
+        name=name,
+        badge=badge,
+        password_hash=passwords.digest(password),
+        created_at=at,
+    )
+    try:
+        with session.begin_nested():
+            session.add(account)
+    except IntegrityError:
+        raise TakenError("There is an account with this e-mail address already.") from None
+    event = AccountCreated(
+        by=by,
+        account_id=account.id,
+        agency_id=agency_id,
+        email=email,
+        name=name,
+        badge=badge,
+        at=at,
+        request_id=request_id,
+    )
+    recorder.record(session, event)
+    for role in roles:
+        grant_role(session, recorder, account, role, by=by, at=at, request_id=request_id)
+    return account
+
+
+def suspend(
+    session: Session, recorder: Recorder, account: Account, *, by: Principal, at: datetime, request_id: str, reason: str
+) -> None:
+    """Let the account in no more, from its next request on; a second time changes nothing."""
+    if by.kind != "system" and by.agency_id != account.agency_id:
+        raise NotPermittedError("Accounts are suspended inside one's own agency.")
+    session.refresh(account, with_for_update=True)
+    if account.suspended_at is not None:
+        return
+    account.suspended_at = at
+    session.flush()
+    event = AccountSuspended(
+        by=by, account_id=account.id, agency_id=account.agency_id, reason=reason, at=at, request_id=request_id
+    )
+    recorder.record(session, event)
+
+
+def by_email(session: Session, email: str) -> Account | None:
+    """Return the account with that address, however it is spelled; None for what is no address."""
+    try:
+        email = normal_email(email)
+    except AccountError:
+        return None
+    return session.scalar(select(Account).where(Account.email == email))
+
+
+def by_id(session: Session, account_id: UUID) -> Account | None:
+    """Return the account with that id, if there is one."""
+    return session.get(Account, account_id)
+
+
+def of_agency(session: Session, agency_id: UUID) -> list[Account]:
+    """Return the agency's accounts by name, suspended ones included."""
+    return list(session.scalars(select(Account).where(Account.agency_id == agency_id).order_by(Account.name)))

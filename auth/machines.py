@@ -1,0 +1,181 @@
+"""Docks as identities: invited by a person, enrolled with a key of their own, retired at once.
+
+The one-time code carries no right but to enrol one dock of one name; a dock keeps its private
+key and proves it at every sign-in.  A used statement is refused when it comes again.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from auth import keys
+from auth.errors import EnrolmentCodeError, NotPermittedError, TakenError
+from auth.events import DockEnrolled, DockInvited, DockRetired, Recorder
+from auth.models import Dock, EnrolmentCode, UsedAssertion
+from auth.names import check_name
+from auth.principals import Principal
+from auth.tokens import Assertion
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter that reads like a digit
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
+_FORGETTING = 0x65766964_61736A74
+"""Key of the advisory lock under which one process at a time forgets old statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A one-time enrolment code. `code` is shown once and kept nowhere."""
+
+    id: UUID
+    code: str
+    dock_name: str
+    expires_at: datetime
+
+
+def invite(
+    session: Session,
+    recorder: Recorder,
+    *,
+    agency_id: UUID,
+    dock_name: str,
+    by: Principal,
+    at: datetime,
+    life: timedelta,
+    request_id: str,
+) -> Invitation:
+    """Make a code with which a dock of this name may enrol, once and soon. Raises TakenError, NotPermittedError."""
+    if by.kind != "system" and by.agency_id != agency_id:
+        raise NotPermittedError("Docks are invited into one's own agency.")
+    dock_name = check_name(dock_name, what="The name of a dock", longest=80)
+    if session.scalar(select(Dock.id).where(Dock.agency_id == agency_id, Dock.name == dock_name, _ACTIVE)):
+        raise TakenError(f"There is a dock named {dock_name} already.")
+    code = "".join(secrets.choice(_ALPHABET) for _ in range(20))
+    row = EnrolmentCode(
+        agency_id=agency_id,
+        dock_name=dock_name,
+        code_sha256=_digest(code),
+        expires_at=at + life,
+        invited_by=by.id,
+    )
+    session.add(row)
+    session.flush()
+    event = DockInvited(
+        by=by,
+        invitation_id=row.id,
+        agency_id=agency_id,
+        dock_name=dock_name,
+        expires_at=row.expires_at,
+        at=at,
+        request_id=request_id,
+    )
+    recorder.record(session, event)
+    shown = "-".join(code[start : start + 5] for start in range(0, 20, 5))
+    return Invitation(id=row.id, code=shown, dock_name=dock_name, expires_at=row.expires_at)
+
+
+def enrol(
+    session: Session, recorder: Recorder, *, code: str, public_key: Mapping[str, Any], at: datetime, request_id: str
+) -> Dock:
+    """Take a dock in with the public key (JWK) it brings.
+
+    Raises DockKeyError, EnrolmentCodeError or TakenError; the code is spent only if all is well.
+    """
+    jwk = keys.jwk_of(keys.public_key(public_key))
+    # One statement finds the code good and spends it: of several at once the others wait, then find it spent.
+    spent = session.execute(
+        update(EnrolmentCode)
+        .where(
+            EnrolmentCode.code_sha256 == _digest(code),
+            EnrolmentCode.used_at.is_(None),
+            EnrolmentCode.expires_at > at,
+        )
+        .values(used_at=at)
+        .returning(EnrolmentCode.id, EnrolmentCode.agency_id, EnrolmentCode.dock_name, EnrolmentCode.invited_by)
+    ).one_or_none()
+    if spent is None:
+        raise EnrolmentCodeError
+    dock = Dock(
+        agency_id=spent.agency_id,
+        name=spent.dock_name,
+        public_key=jwk,
+        fingerprint=keys.fingerprint(jwk),
+        enrolled_at=at,
+    )
+    try:
+        with session.begin_nested():
+            session.add(dock)
+    except IntegrityError:
+        raise TakenError("There is a dock of this name, or one with this key, already.") from None
+    event = DockEnrolled(
+        dock_id=dock.id,
+        agency_id=dock.agency_id,
+        name=dock.name,
+        fingerprint=dock.fingerprint,
+        invitation_id=spent.id,
+        invited_by=spent.invited_by,
+        at=at,
+        request_id=request_id,
+    )
+    recorder.record(session, event)
+    return dock
+
+
+def retire(
+    session: Session, recorder: Recorder, dock: Dock, *, by: Principal, at: datetime, request_id: str, reason: str
+) -> None:
+    """Let the dock in no more, from its next request on; a second time changes nothing."""
+    if by.kind != "system" and by.agency_id != dock.agency_id:
+        raise NotPermittedError("Docks are retired inside one's own agency.")
+    session.refresh(dock, with_for_update=True)
+    if dock.retired_at is not None:
+        return
+    dock.retired_at = at
+    session.flush()
+    event = DockRetired(by=by, dock_id=dock.id, agency_id=dock.agency_id, reason=reason, at=at, request_id=request_id)
+    recorder.record(session, event)
+
+
+def by_id(session: Session, dock_id: UUID) -> Dock | None:
+    """Return the dock with that id, if there is one."""
+    return session.get(Dock, dock_id)
+
+
+def of_agency(session: Session, agency_id: UUID) -> list[Dock]:
+    """Return the agency's docks by name, retired ones included."""
+    return list(session.scalars(select(Dock).where(Dock.agency_id == agency_id).order_by(Dock.name, Dock.enrolled_at)))
+
+
+def spend(session: Session, dock_id: UUID, assertion: Assertion, *, at: datetime) -> bool:
+    """Note that the dock's statement was used; False if it was used before."""
+    _forget_old(session, at)
+    digest = sha256(dock_id.bytes + assertion.jti.encode("utf-8")).digest()
+    noted = session.execute(
+        insert(UsedAssertion)
+        .values(jti_sha256=digest, expires_at=assertion.expires_at)
+        .on_conflict_do_nothing()
+        .returning(UsedAssertion.jti_sha256)
+    )
+    return noted.one_or_none() is not None
+
+
+def _forget_old(session: Session, at: datetime) -> None:
+    # An old statement is refused for its age. One process at a time, so that two cannot wait for each other.
+    if session.scalar(select(func.pg_try_advisory_xact_lock(_FORGETTING))):
+        session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < at - timedelta(minutes=5)))
+
+
+def _digest(code: str) -> bytes:
+    # A hundred random bits need no slow hash.
+    return sha256(code.upper().translate(_READ_AS).encode("utf-8", "replace")).digest()
+
+
+_ACTIVE = Dock.retired_at.is_(None)

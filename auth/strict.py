@@ -1,0 +1,49 @@
+"""JSON and base64url read strictly: one value, one spelling.
+
+What is signed or decided upon must mean the same to every reader, so whatever two readers
+could take differently is refused: repeated members, NaN, padding, stray bits.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any, NoReturn
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """Read a JSON object in UTF-8; raise ValueError for anything else or anything ambiguous."""
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def read_base64url(text: str) -> bytes:
+    """Read base64url without padding; raise ValueError unless writing it again gives the same text."""
+    if not _BASE64URL.match(text) or len(text) % 4 == 1:
+        raise ValueError("not base64url")
+    decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if write_base64url(decoded) != text:
+        raise ValueError("not the canonical base64url")
+    return decoded
+
+
+def write_base64url(raw: bytes) -> str:
+    """Write base64url without padding."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is repeated")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

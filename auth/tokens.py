@@ -1,0 +1,288 @@
+"""Issue and read tokens: one pinned algorithm, key ids, short lives. The only file that imports jose.
+
+python-jose forgives much that must not be forgiven, so it is held by rules.  It is asked for one
+thing only, whether one signature is good under one key by one algorithm (J1, J2); everything
+before (the form of the text, J3; the header, J4; the key, J5) and after (the claims, J6) is decided here.
+Whatever goes wrong, the caller learns only that nobody is signed in (J8).  Encrypted tokens and
+shared secrets are out of reach (J7).  Others see the port, TokenVerifier (J9).
+
+A token proves who somebody is and when they proved it.  What they may do is in the database.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, Protocol, TypeVar
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from jose import jwk, jws
+from jose.backends.cryptography_backend import CryptographyECKey
+
+from auth.errors import KeyRingError, NotSignedInError
+from auth.keys import KeyRing, fingerprint, public_key
+from auth.principals import Principal
+from auth.strict import read_base64url, read_object, write_base64url
+
+_T = TypeVar("_T")
+
+ALGORITHM: Final = "ES256"
+TOKEN_TYPE: Final = "at+jwt"  # noqa: S105  # the media type of RFC 9068, no secret
+ASSERTION_TYPES: Final = frozenset({"JWT", "client-authentication+jwt"})
+
+LONGEST_TEXT: Final = 8192
+LONGEST_LIFE: Final = timedelta(hours=1)
+LONGEST_ASSERTION: Final = timedelta(minutes=5)
+
+_REFUSED_MEMBERS: Final = frozenset({"crit", "jku", "jwk", "x5u", "x5c", "zip", "enc", "b64"})
+_ORDER_P256: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_METHODS: Final[Mapping[str, str]] = {"pwd": "password", "swk": "private_key_jwt", "console": "console"}
+_AMR: Final[Mapping[str, str]] = {method: amr for amr, method in _METHODS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token as handed out, and what it says."""
+
+    text: str
+    jti: str
+    expires_at: datetime
+    life: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a good token proves: who, how and when."""
+
+    kind: Literal["account", "dock"]
+    id: UUID
+    method: str
+    jti: str
+    issued_at: datetime
+    expires_at: datetime
+    signed_in_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A dock's good sign-in statement. It may be used once; `expires_at` is when it is too old anyway."""
+
+    jti: str
+    expires_at: datetime
+
+
+class TokenVerifier(Protocol):
+    """Somebody who tells good tokens from all other texts."""
+
+    def verify(self, text: str, *, at: datetime) -> Proof:
+        """Return what the token proves; raise NotSignedInError, and nothing else, if it proves nothing."""
+        ...
+
+
+class TokenIssuer:
+    """Issues our own tokens with the newest key of the ring, and hands out their verifier."""
+
+    def __init__(self, ring: KeyRing, *, issuer: str, audience: str, life: timedelta, leeway: timedelta) -> None:
+        check_library()
+        if not issuer or not audience:
+            raise KeyRingError("Tokens need the name of their issuer and of their audience.")
+        if not timedelta(0) < life <= LONGEST_LIFE:
+            raise KeyRingError("A token lives longer than no time and at most an hour.")
+        self._ring, self._issuer, self._audience, self._life = ring, issuer, audience, life
+        self.leeway = leeway
+        self.verifier: TokenVerifier = _RingVerifier(ring, issuer=issuer, audience=audience, leeway=leeway)
+
+    def issue(self, principal: Principal, *, at: datetime) -> IssuedToken:
+        """Sign a token for a principal who has just proved who they are."""
+        key = self._ring.current()
+        subject = f"{principal.kind}/{principal.id}"
+        jti, expires_at = str(uuid4()), at + self._life
+        seconds = int(at.timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": subject,
+            "client_id": subject if principal.kind == "dock" else "evidence-room",
+            "iat": seconds,
+            "auth_time": seconds,
+            "exp": seconds + int(self._life.total_seconds()),
+            "jti": jti,
+            "amr": [_AMR[principal.method]],
+        }
+        signer = CryptographyECKey(key.private, ALGORITHM)
+        text = jws.sign(claims, signer, headers={"typ": TOKEN_TYPE, "kid": key.kid}, algorithm=ALGORITHM)
+        return IssuedToken(text=_with_low_s(text), jti=jti, expires_at=expires_at, life=self._life)
+
+
+class _RingVerifier:
+    """Verifies our own tokens."""
+
+    def __init__(self, ring: KeyRing, *, issuer: str, audience: str, leeway: timedelta) -> None:
+        self._ring, self._issuer, self._audience, self._leeway = ring, issuer, audience, leeway
+
+    def verify(self, text: str, *, at: datetime) -> Proof:
+        """Return what the token proves, or raise NotSignedInError."""
+        return _refusing(lambda: self._verify(text, at))
+
+    def _verify(self, text: str, at: datetime) -> Proof:
+        header = read_header_unverified(text)
+        _require(set(header) == {"alg", "kid", "typ"} and header["typ"] == TOKEN_TYPE, "header")
+        _require(isinstance(header["kid"], str), "header")
+        key = self._ring.find(header["kid"], at=at)
+        if key is None:
+            raise NotSignedInError("unknown key")
+        # One token has one spelling: with (r, s) also (r, n - s) is a good signature, and is not taken.
+        _require(_s_of(text) <= _ORDER_P256 // 2, "signature")
+        claims = read_object(verify_signature(text, key.private.public_key()))
+        _check_claims(claims, self._issuer, {self._audience}, at=at, leeway=self._leeway, longest=LONGEST_LIFE)
+        signed_in = _number(claims, "auth_time")
+        _require(signed_in <= at.timestamp() + self._leeway.total_seconds(), "auth_time")
+        kind, _, identity = claims["sub"].partition("/")
+        (method,) = claims["amr"]
+        return Proof(
+            kind=_kind(kind),
+            id=_uuid(identity),
+            method=_METHODS[method],
+            jti=claims["jti"],
+            issued_at=_instant(claims["iat"]),
+            expires_at=_instant(claims["exp"]),
+            signed_in_at=_instant(signed_in),
+        )
+
+
+def check_library() -> None:
+    """Raise KeyRingError unless jose does elliptic curves with `cryptography`.
+
+    Its other backend (`ecdsa`) is open to a timing attack, and a class registered by somebody
+    else's import could accept anything.
+    """
+    if jwk.get_key(ALGORITHM) is not CryptographyECKey:
+        raise KeyRingError("python-jose does not use the cryptography library for ES256; reinstall the requirements.")
+
+
+def verify_signature(text: str, key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the payload of a signed text if its form, header and signature are good under this one key.
+
+    Raises ValueError, NotSignedInError or one of jose's errors; says nothing yet about claims.
+    """
+    read_header_unverified(text)
+    _require(isinstance(key.curve, ec.SECP256R1), "key")
+    payload = jws.verify(text, CryptographyECKey(key, ALGORITHM), [ALGORITHM])
+    _require(payload == read_base64url(text.split(".")[1]), "payload")
+    return payload
+
+
+def read_header_unverified(text: str) -> dict[str, Any]:
+    """Return the header of a text of the right form; nothing in it is proved. Raises ValueError, NotSignedInError."""
+    _require(len(text) <= LONGEST_TEXT, "size")
+    segments = text.split(".")
+    _require(len(segments) == 3, "segments")
+    decoded = [read_base64url(segment) for segment in segments]
+    _require(bool(decoded[1]) and len(decoded[2]) == 64, "segments")
+    header = read_object(decoded[0])
+    _require(header.get("alg") == ALGORITHM, "algorithm")
+    _require(not _REFUSED_MEMBERS & set(header), "header")
+    return header
+
+
+def dock_id_unverified(text: str) -> UUID:
+    """Return which dock an assertion claims to be from; nothing is proved yet. Raises NotSignedInError."""
+
+    def read() -> UUID:
+        read_header_unverified(text)
+        return _uuid(read_object(read_base64url(text.split(".")[1]))["iss"])
+
+    return _refusing(read)
+
+
+def verify_assertion(
+    text: str, *, dock_id: UUID, jwk: Mapping[str, Any], audiences: Collection[str], at: datetime, leeway: timedelta
+) -> Assertion:
+    """Check a dock's sign-in statement (RFC 7523) under the key it enrolled; raise NotSignedInError."""
+
+    def verify() -> Assertion:
+        header = read_header_unverified(text)
+        _require(set(header) <= {"alg", "kid", "typ"} and header.get("typ") in ASSERTION_TYPES, "header")
+        key = public_key(jwk)
+        _require(header.get("kid", fingerprint(jwk)) == fingerprint(jwk), "header")
+        claims = read_object(verify_signature(text, key))
+        _check_claims(claims, str(dock_id), audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
+        _require(claims["sub"] == str(dock_id), "sub")
+        return Assertion(jti=claims["jti"], expires_at=_instant(claims["exp"]) + leeway)
+
+    return _refusing(verify)
+
+
+def _refusing(read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    except NotSignedInError:
+        raise
+    except Exception as error:  # noqa: BLE001  # J8: no text, however strange, may be answered otherwise
+        raise NotSignedInError(type(error).__name__) from None
+
+
+def _check_claims(
+    claims: Mapping[str, Any],
+    issuer: str,
+    audiences: Collection[str],
+    *,
+    at: datetime,
+    leeway: timedelta,
+    longest: timedelta,
+) -> None:
+    for name in ("iss", "sub", "jti"):
+        value = claims[name]
+        _require(isinstance(value, str) and 0 < len(value) <= 255, name)
+    _require(claims["iss"] == issuer, "iss")
+    audience = claims["aud"]
+    named = audience if isinstance(audience, list) else [audience]
+    _require(all(isinstance(each, str) for each in named) and any(each in audiences for each in named), "aud")
+    now, forgiven = at.timestamp(), leeway.total_seconds()
+    issued, expires = _number(claims, "iat"), _number(claims, "exp")
+    _require(now < expires + forgiven, "exp")
+    _require(issued <= now + forgiven, "iat")
+    _require(0 < expires - issued <= longest.total_seconds(), "life")
+    if "nbf" in claims:
+        _require(_number(claims, "nbf") <= now + forgiven, "nbf")
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float:
+    value = claims[name]
+    # bool is an int in Python, and True would be the first second of 1970.
+    _require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value), name)
+    return float(value)
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _kind(text: str) -> Literal["account", "dock"]:
+    if text == "account":
+        return "account"
+    _require(text == "dock", "sub")
+    return "dock"
+
+
+def _uuid(text: str) -> UUID:
+    value = UUID(text)
+    _require(str(value) == text, "sub")
+    return value
+
+
+def _require(holds: bool, reason: str) -> None:
+    if not holds:
+        raise NotSignedInError(reason)
+
+
+def _s_of(text: str) -> int:
+    return int.from_bytes(read_base64url(text.split(".")[2])[32:])
+
+
+def _with_low_s(text: str) -> str:
+    signed, _, signature = text.rpartition(".")
+    raw = read_base64url(signature)
+    s = int.from_bytes(raw[32:])
+    return f"{signed}.{write_base64url(raw[:32] + min(s, _ORDER_P256 - s).to_bytes(32))}"
