@@ -5,10 +5,12 @@ Bytes in here are ciphertext (evidence/storage/frames.py); a store never sees a 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from evidence.errors import ConflictError, IntegrityError
+
+Bytes = bytes | bytearray | memoryview
 
 
 class AlreadyThereError(ConflictError):
@@ -24,7 +26,7 @@ class LockedError(ConflictError):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredObject:
+class Stored:
     """What the store says of one object. Sizes are bytes as stored (ciphertext)."""
 
     key: str
@@ -43,6 +45,11 @@ class Staged:
     begun_at: datetime
 
 
+def whole_second(instant: datetime) -> datetime:
+    """Round an instant up to a second, the finest that every store keeps of a lock."""
+    return instant if instant.microsecond == 0 else instant.replace(microsecond=0) + timedelta(seconds=1)
+
+
 class ObjectStore(Protocol):
     """Somewhere to keep bytes under a key.
 
@@ -59,7 +66,12 @@ class ObjectStore(Protocol):
       `complete` may be called again after a crash and gives the same object.
 
     A store that does not answer raises evidence.errors.UnavailableError, one that is full
-    NoSpaceError; both leave what was there as it was.
+    NoSpaceError; both leave what was there as it was.  After a `sync` that raised, everything
+    staged since the last one that returned has to be staged again: a disk that failed once
+    may say "flushed" the next time without having it.
+
+    A `version` is what `complete` or `put` returned.  Whoever names it gets exactly that object,
+    even if somebody with the store's own credentials wrote another over its key since, or hid it.
     """
 
     alias: str
@@ -68,33 +80,44 @@ class ObjectStore(Protocol):
     piece_frames: int
     """How many whole frames one staged piece holds."""
 
+    maximum_size: int
+    """The largest object this store can take, in bytes as stored."""
+
+    reads_staged: bool
+    """Whether whole pieces can be read again before the object is complete."""
+
     lock_binds: str
     """One sentence: whom the lock of this store binds, and whom not."""
 
     def prepare(self) -> None:
-        """Make bucket or folder ready; harmless when they are."""
+        """Make bucket or folder ready; harmless when they are. Raises SetupError when they cannot be."""
 
-    def put(self, key: str, body: Iterable[bytes], *, size: int, sha256: bytes) -> StoredObject:
+    def put(self, key: str, body: Iterable[Bytes], *, size: int, sha256: bytes) -> Stored:
         """Write the object whole, or raise AlreadyThereError or DigestError and write nothing."""
         ...
 
-    def read(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield the object, or the range asked for, in order. The range is clipped to the object."""
+    def read(
+        self, key: str, *, start: int = 0, length: int | None = None, version: str | None = None, afresh: bool = False
+    ) -> Iterator[bytes]:
+        """Yield the object, or the range asked for, in order. The range is clipped to the object.
+
+        `afresh` asks for the bytes on the device, not for what this machine's memory still holds of them.
+        """
         ...
 
-    def head(self, key: str) -> StoredObject:
+    def head(self, key: str, *, version: str | None = None) -> Stored:
         """Say what is stored under the key."""
         ...
 
-    def lock(self, key: str, *, until: datetime) -> StoredObject:
-        """Lock the object until the date. An earlier date than the present lock changes nothing."""
+    def lock(self, key: str, *, until: datetime, version: str | None = None) -> Stored:
+        """Lock the object until the date, rounded up to a second. An earlier date than the present changes nothing."""
         ...
 
-    def place_hold(self, key: str) -> StoredObject:
+    def place_hold(self, key: str, *, version: str | None = None) -> Stored:
         """Hold the object until released, whatever its lock date."""
         ...
 
-    def release_hold(self, key: str) -> StoredObject:
+    def release_hold(self, key: str, *, version: str | None = None) -> Stored:
         """Release the hold; the lock date stands."""
         ...
 
@@ -106,32 +129,48 @@ class ObjectStore(Protocol):
         """Start staging an object; the token is needed to go on with it, from any process."""
         ...
 
-    def write_piece(self, key: str, token: str, position: int, piece: bytes) -> None:
+    def write_piece(self, key: str, token: str, position: int, piece: Bytes) -> None:
         """Stage a whole piece (or the last, shorter one) at its byte position in the stored object.
 
-        The same piece may be written again and replaces itself.
+        The same piece may be written again and replaces itself.  Raises KeyError when nothing is
+        staged under the token (any more).
         """
 
-    def write_tail(self, key: str, token: str, position: int, tail: bytes) -> None:
-        """Stage what does not fill a piece yet, at its byte position. May be written again, longer."""
+    def write_tail(self, key: str, token: str, position: int, tail: Bytes) -> None:
+        """Stage what does not fill a piece yet, at its byte position. May be written again, longer.
+
+        A tail stands beside the pieces and is no part of the object.  It replaces an earlier tail
+        at the same position wholly or not at all; tails at other positions stay.
+        """
+
+    def read_tail(self, key: str, token: str, position: int) -> bytes:
+        """Return the tail last written at the position. Raises KeyError when there is none."""
+        ...
+
+    def drop_tail(self, key: str, token: str, position: int) -> None:
+        """Drop the tail at the position, where a whole piece has taken its place. Harmless when there is none."""
 
     def sync(self, key: str, token: str) -> None:
         """Return when everything staged so far is durable."""
 
     def read_staged(self, key: str, token: str, position: int, length: int) -> bytes:
-        """Return staged bytes from the last whole piece on (a local store: from anywhere)."""
+        """Return staged bytes of whole pieces, from the device once they were synced.
+
+        Only where `reads_staged`; elsewhere raises NotImplementedError.
+        """
         ...
 
-    def complete(self, key: str, token: str, *, size: int) -> StoredObject:
+    def complete(self, key: str, token: str, *, size: int) -> Stored:
         """Make the staged pieces the object, after checking that none is missing.
 
         Calling it again for an object that is already complete returns it.  Raises
-        IntegrityError when pieces are missing or the size differs.
+        IntegrityError when pieces are missing or the size differs, KeyError when neither
+        the object nor anything staged is there.
         """
         ...
 
     def abandon(self, key: str, token: str) -> None:
-        """Drop what was staged. Harmless when there is nothing."""
+        """Drop what was staged. Harmless when there is nothing, and to an object that is complete."""
 
     def staged(self) -> Iterator[Staged]:
         """Yield everything that is staged, oldest first, for the sweeper."""

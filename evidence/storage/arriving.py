@@ -1,0 +1,145 @@
+"""An object that is arriving: plaintext in at one end, sealed frames staged at the other.
+
+Frames are gathered into the pieces the store takes; what does not fill a piece is staged as a
+tail at each checkpoint, so that no byte a checkpoint counted is ever lost, whatever process goes
+on with the upload.  Whose turn it is to write, and where the offset is kept, is the caller's
+business (ingest).
+"""
+
+from collections.abc import Iterator
+
+from evidence.errors import InvalidError
+from evidence.storage.frames import (
+    FRAME_SIZE,
+    STORED_FRAME,
+    FrameCipher,
+    FrameError,
+    Kind,
+    frame_count,
+    kind_of,
+    stored_position,
+)
+from evidence.storage.store import Bytes, ObjectStore
+
+
+class ArrivingObject:
+    """Goes on with a staged object of `size` plaintext bytes at a durable `offset`.
+
+    The bargain: keep what `checkpoint` returns before calling it again, and after any error throw
+    this away and go on from the offset last kept.
+    """
+
+    def __init__(
+        self, store: ObjectStore, key: str, token: str, cipher: FrameCipher, *, size: int, offset: int
+    ) -> None:
+        """Take up the upload. Raises KeyError when nothing is staged there, FrameError when the tail is damaged."""
+        self._store = store
+        self._key = key
+        self._token = token
+        self._cipher = cipher
+        self._size = size
+        self._kept = offset
+        self.offset = offset
+        """Plaintext bytes taken so far; durable only up to the last checkpoint."""
+        self._frames = bytearray()  # sealed frames of the open piece
+        self._open = bytearray()  # plaintext of the open frame
+        self._tails: set[int] = set()  # positions at which a tail may be staged
+        self._whole = 0 < size == offset
+        if 0 < offset < size:
+            self._take_up_tail()
+
+    def write(self, plaintext: Bytes) -> None:
+        """Take the next bytes. Raises InvalidError when they are more than the object's size."""
+        if self.offset + len(plaintext) > self._size:
+            raise InvalidError("More bytes came than were announced.")
+        rest = memoryview(plaintext)
+        while rest:
+            part = rest[: FRAME_SIZE - len(self._open)]
+            self._open += part
+            self.offset += len(part)
+            rest = rest[len(part) :]
+            if len(self._open) == FRAME_SIZE and self.offset < self._size:
+                self._seal(self.offset // FRAME_SIZE - 1)
+
+    def checkpoint(self) -> int:
+        """Make everything taken so far durable, and return the offset up to which it is."""
+        if self.offset == self._size and not self._whole:
+            self._seal(frame_count(self._size) - 1)
+            self._whole = True
+        tail = bytes(self._frames)
+        if self._open:
+            tail += self._cipher.seal(self.offset // FRAME_SIZE, self._open, kind=Kind.TAIL)
+        if tail:
+            self._store.write_tail(self._key, self._token, self._piece_position(self.offset), tail)
+            self._tails.add(self._piece_position(self.offset))
+        self._store.sync(self._key, self._token)
+        # Only tails that the offset kept before this checkpoint has passed: that offset may
+        # still be the one to go on from if the caller fails to keep the new one.
+        passed = {position for position in self._tails if position < self._piece_position(self._kept)}
+        for position in passed:
+            self._store.drop_tail(self._key, self._token, position)
+        self._tails -= passed
+        self._kept = self.offset
+        return self.offset
+
+    def replay(self, start: int) -> Iterator[bytes]:
+        """Yield what arrived from plaintext byte `start`, a multiple of the frame size, up to `offset`.
+
+        For hashing the open chunk anew.  Where the store cannot read staged pieces, `start` must
+        not lie before the last whole piece.
+        """
+        first = start // FRAME_SIZE
+        in_tail = self._piece_position(self.offset) // STORED_FRAME
+        ends = self.offset // FRAME_SIZE if self.offset < self._size else frame_count(self._size)
+        for index in range(first, min(in_tail, ends)):
+            length = min(FRAME_SIZE, self._size - index * FRAME_SIZE) + STORED_FRAME - FRAME_SIZE
+            frame = self._store.read_staged(self._key, self._token, stored_position(index), length)
+            yield self._cipher.open(index, frame, kind=kind_of(index, self._size))
+        sealed = memoryview(self._frames)
+        for index in range(max(first, in_tail), in_tail + len(sealed) // STORED_FRAME):
+            at = (index - in_tail) * STORED_FRAME
+            yield self._cipher.open(index, sealed[at : at + STORED_FRAME], kind=Kind.INNER)
+        if self._open:
+            yield bytes(self._open)
+
+    def _seal(self, index: int) -> None:
+        """Seal the open frame; stage the piece when it is whole, or the object is."""
+        kind = kind_of(index, self._size)
+        self._frames += self._cipher.seal(index, self._open, kind=kind)
+        self._open.clear()
+        sealed = index + 1
+        if sealed % self._store.piece_frames == 0 or kind is Kind.LAST:
+            begins = (index // self._store.piece_frames) * self._store.piece_frames
+            self._store.write_piece(self._key, self._token, stored_position(begins), self._frames)
+            self._frames = bytearray()
+
+    def _piece_position(self, offset: int) -> int:
+        """Where the piece begins, in the store, that plaintext byte `offset` goes to; at the end, past all."""
+        if offset == self._size:
+            return stored_position(frame_count(self._size))
+        frames = offset // FRAME_SIZE
+        return stored_position(frames - frames % self._store.piece_frames)
+
+    def _take_up_tail(self) -> None:
+        position = self._piece_position(self.offset)
+        if self.offset % FRAME_SIZE == 0 and position == stored_position(self.offset // FRAME_SIZE):
+            return  # the offset lies between two pieces
+        tail = memoryview(self._store.read_tail(self._key, self._token, position))
+        self._tails.add(position)
+        first = position // STORED_FRAME
+        inner = self.offset // FRAME_SIZE - first
+        self._frames += tail[: inner * STORED_FRAME]
+        if len(self._frames) != inner * STORED_FRAME:
+            raise FrameError(first + len(self._frames) // STORED_FRAME, "is missing from the tail")
+        for at in range(inner):
+            whole = tail[at * STORED_FRAME : (at + 1) * STORED_FRAME]
+            self._cipher.open(first + at, whole, kind=Kind.INNER)
+        begun = self.offset % FRAME_SIZE
+        if begun:
+            # The tail may be newer, and so longer, than the offset that was kept.
+            last = tail[inner * STORED_FRAME : (inner + 1) * STORED_FRAME]
+            kind = Kind.INNER if len(last) == STORED_FRAME else Kind.TAIL
+            plaintext = self._cipher.open(first + inner, last, kind=kind)
+            if len(plaintext) < begun:
+                raise FrameError(first + inner, "holds less than was durable")
+            self._open += plaintext[:begun]
