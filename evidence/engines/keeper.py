@@ -64,7 +64,7 @@ def _watch(server: subprocess.Popen[bytes], users: IO[bytes]) -> None:
 
 def _start(files: ClusterFiles) -> subprocess.Popen[bytes]:
     with files.log.open("ab") as log:
-        return subprocess.Popen(  # noqa: PLW1509 - this process has one thread
+        return subprocess.Popen(
             files.server_command(),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,0 +1,228 @@
+"""The chain of custody: its records, the one function that writes them, and what refuses to change them.
+
+Purpose: every act on evidence becomes a sealed record that can be added to and nothing else.
+Risk: none, the tables are new.
+Undo: downgrade drops every custody record there is; only sensible on an empty installation.
+"""
+
+import re
+import secrets
+
+import sqlalchemy as sa
+from alembic import context, op
+
+from evidence.engines.grants import app_role, grant
+
+revision = "20261122_0910"
+down_revision = "20261122_0900"
+branch_labels = None
+depends_on = None
+
+# FORMAT.md 2 and 3, in SQL.  What stands in `raw` is the truth; nothing is ever written anew from columns.
+# The search path holds no schema that anybody may write to, because the function runs with its owner's rights.
+APPEND = r"""
+CREATE FUNCTION {schema}.custody_append(chains text[], keys text[], bodies text[])
+RETURNS TABLE (place bigint, record_id bigint, chain text, seq bigint, h bytea, at timestamptz, repeated boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $append$
+#variable_conflict use_column
+DECLARE
+    our_origin text;
+    asked record;
+    head {schema}.custody_head%ROWTYPE;
+    new_raw bytea;
+    new_h bytea;
+    new_id bigint;
+BEGIN
+    IF cardinality(keys) <> cardinality(chains) OR cardinality(bodies) <> cardinality(chains) THEN
+        RAISE EXCEPTION 'custody_append: chains, keys and bodies differ in number' USING ERRCODE = 'check_violation';
+    END IF;
+    SELECT origin INTO STRICT our_origin FROM {schema}.custody_origin;
+
+    -- Chains in sorted order, so that two transactions with the same chains cannot wait for each other.
+    FOR asked IN
+        SELECT of.chain, of.key, of.body, of.place
+        FROM unnest(chains, keys, bodies) WITH ORDINALITY AS of (chain, key, body, place)
+        ORDER BY of.chain COLLATE "C", of.place
+    LOOP
+        IF asked.body !~ '^[{{].*[}}]$' OR strpos(asked.body, E'\n') > 0 THEN
+            RAISE EXCEPTION 'custody_append: a body is one line of JSON' USING ERRCODE = 'check_violation';
+        END IF;
+
+        -- From here to the end of the transaction nobody else can append to this chain.
+        SELECT * INTO head FROM {schema}.custody_head WHERE chain = asked.chain FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            IF asked.chain !~ '^(((item|case|account|dock)/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})|_heads|_keys|_refused)$' THEN
+                RAISE EXCEPTION 'custody_append: not the name of a chain' USING ERRCODE = 'check_violation';
+            END IF;
+            -- Of two that begin the same chain one waits here for the other, and then locks the row it finds.
+            INSERT INTO {schema}.custody_head (chain, seq, h, at)
+            VALUES (
+                asked.chain, 0,
+                sha256(convert_to(E'custody.v1 genesis\n' || our_origin || E'\n' || asked.chain || E'\n', 'UTF8')),
+                '-infinity'
+            )
+            ON CONFLICT DO NOTHING;
+            SELECT * INTO STRICT head FROM {schema}.custody_head WHERE chain = asked.chain FOR NO KEY UPDATE;
+        END IF;
+
+        head.seq := head.seq + 1;
+        head.at := greatest(clock_timestamp(), head.at);
+        new_raw := convert_to(
+            E'custody.v1\n' || our_origin || E'\n' || asked.chain || E'\n' || head.seq || E'\n'
+            || encode(head.h, 'hex') || E'\n'
+            || to_char(head.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || E'\n'
+            || asked.body,
+            'UTF8'
+        );
+        IF octet_length(new_raw) > 32768 THEN
+            RAISE EXCEPTION 'custody_append: a record has at most 32768 bytes' USING ERRCODE = 'check_violation';
+        END IF;
+        new_h := sha256('\x00'::bytea || new_raw);
+
+        INSERT INTO {schema}.custody_record (chain, seq, h, raw, key)
+        VALUES (asked.chain, head.seq, new_h, new_raw, asked.key)
+        ON CONFLICT (chain, key) DO NOTHING
+        RETURNING id INTO new_id;
+
+        IF FOUND THEN
+            UPDATE {schema}.custody_head SET seq = head.seq, h = new_h, at = head.at WHERE chain = asked.chain;
+            RETURN QUERY SELECT asked.place, new_id, asked.chain, head.seq, new_h, head.at, false;
+        ELSE
+            RETURN QUERY
+                SELECT asked.place, r.id, r.chain, r.seq, r.h,
+                    split_part(convert_from(r.raw, 'UTF8'), E'\n', 6)::timestamptz, true
+                FROM {schema}.custody_record AS r WHERE r.chain = asked.chain AND r.key = asked.key;
+        END IF;
+    END LOOP;
+END
+$append$
+"""
+
+REFUSE = """
+CREATE FUNCTION {schema}.custody_refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $refuse$
+BEGIN
+    RAISE EXCEPTION '% of % is refused: the chain of custody is only ever added to', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END
+$refuse$
+"""
+
+SEALED = ("custody_record", "custody_head", "custody_origin")
+
+ORIGIN = re.compile(r"[a-z0-9][a-z0-9./-]{0,127}")
+
+
+def upgrade() -> None:
+    """Make the tables, the function, the triggers; name the installation."""
+    op.create_table(
+        "custody_origin",
+        sa.Column("single", sa.Boolean(), nullable=False, server_default=sa.true()),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.CheckConstraint("single", name="ck_custody_origin_one_row"),
+        sa.PrimaryKeyConstraint("single", name="pk_custody_origin"),
+    )
+    op.create_table(
+        "custody_head",
+        sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("h", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("chain", name="pk_custody_head"),
+    )
+    # Room in every page for the next head, so that an append seldom touches the index.
+    op.execute("ALTER TABLE custody_head SET (fillfactor = 50)")
+    op.create_table(
+        "custody_record",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("h", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_custody_record"),
+        sa.UniqueConstraint("chain", "seq", name="uq_custody_record_chain_seq"),
+        sa.UniqueConstraint("chain", "key", name="uq_custody_record_chain_key"),
+    )
+    op.create_table(
+        "custody_disclosure",
+        sa.Column("record_id", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("disclosure", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["record_id"], ["custody_record.id"], name="fk_custody_disclosure_record_id_custody_record"
+        ),
+        sa.PrimaryKeyConstraint("record_id", "digest", name="pk_custody_disclosure"),
+    )
+    op.create_table(
+        "custody_receipt",
+        sa.Column("record_id", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["record_id"], ["custody_record.id"], name="fk_custody_receipt_record_id_custody_record"
+        ),
+        sa.PrimaryKeyConstraint("record_id", name="pk_custody_receipt"),
+    )
+    op.create_table(
+        "signing_key",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("algorithm", sa.Text(), nullable=False),
+        sa.Column("public", sa.LargeBinary(), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_signing_key"),
+    )
+    _name_the_installation()
+
+    schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
+    op.execute(sa.text(APPEND.format(schema=schema).replace(":", r"\:")))
+    op.execute(REFUSE.format(schema=schema))
+    for table in SEALED:
+        _refuse_changes(table)
+
+    # The application appends by the function and by nothing else.
+    op.execute("REVOKE ALL ON FUNCTION custody_append(text[], text[], text[]) FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION custody_append(text[], text[], text[]) TO {app_role(op)}")
+    grant(op, "SELECT", *SEALED)
+    # An erasure ordered by law takes salt and value away; the record and its digest stay.
+    grant(op, "SELECT, INSERT, DELETE", "custody_disclosure")
+    grant(op, "SELECT, INSERT", "custody_receipt", "signing_key")
+
+
+def downgrade() -> None:
+    """Drop it all."""
+    for table in ("signing_key", "custody_receipt", "custody_disclosure", "custody_record", "custody_head"):
+        op.drop_table(table)
+    op.execute("DROP FUNCTION custody_append(text[], text[], text[])")
+    op.drop_table("custody_origin")
+    op.execute("DROP FUNCTION custody_refuse()")
+
+
+def _name_the_installation() -> None:
+    origin = context.config.attributes.get("origin") or f"evidence.local/{secrets.token_hex(8)}"
+    if not ORIGIN.fullmatch(origin):
+        raise ValueError("EVIDENCE_ORIGIN is made of a-z, 0-9, '.', '/' and '-', begins with a letter or digit")
+    op.get_bind().execute(sa.text("INSERT INTO custody_origin (origin) VALUES (:origin)"), {"origin": origin})
+
+
+def _refuse_changes(table: str) -> None:
+    """Refuse UPDATE, DELETE and TRUNCATE to everybody; a head may only move on by one, and never back in time."""
+    update = f"CREATE TRIGGER {table}_refuse_update BEFORE UPDATE ON {table} "
+    if table == "custody_head":
+        op.execute(
+            update + "FOR EACH ROW WHEN (NEW.chain <> OLD.chain OR NEW.seq <> OLD.seq + 1 OR NEW.at < OLD.at) "
+            "EXECUTE FUNCTION custody_refuse()"
+        )
+    else:
+        op.execute(update + "FOR EACH STATEMENT EXECUTE FUNCTION custody_refuse()")
+    op.execute(
+        f"CREATE TRIGGER {table}_refuse_removal BEFORE DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION custody_refuse()"
+    )
+    # ALWAYS: not even a session that plays a replica, which skips ordinary triggers, gets past them.
+    for trigger in (f"{table}_refuse_update", f"{table}_refuse_removal"):
+        op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
