@@ -1,0 +1,380 @@
+"""The closed registry of acts: everything a custody record may say happened (FORMAT.md 5).
+
+One entry an act: on which chain it stands, which members its body has, which plain facts go with
+it, and one sentence for people.  Sensitive values (names, titles, reasons, addresses, places) are
+never facts: they are salted disclosures.  An act is added here and in FORMAT.md, with a vector,
+and never changed afterwards.
+"""
+
+import re
+from dataclasses import dataclass
+
+from evidence.proof import FormatError, canonical, disclosure
+
+NONCE = re.compile("[0-9a-f]{32}")
+
+_ALWAYS = frozenset({"n", "act", "clk", "actor", "req"})
+_OFTEN = frozenset({"on_behalf", "sd", "tool", "pol", "att"})
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act. `chains` are the kinds of chain it may stand on: the part before the slash, or the whole name."""
+
+    name: str
+    chains: frozenset[str]
+    sentence: str
+    required: frozenset[str]
+    allowed: frozenset[str]
+    facts_required: frozenset[str]
+    facts_allowed: frozenset[str]
+
+
+def kind_of_chain(chain: str) -> str:
+    """Return the kind of a chain: item, case, account, dock, _heads, _keys or _refused."""
+    return chain.partition("/")[0]
+
+
+def check(chain: str, body: canonical.Value) -> Act:
+    """Return the act of a body that may stand on this chain, or raise FormatError naming what is wrong with it."""
+    if type(body) is not dict:
+        raise FormatError("a body is an object")
+    act = ACTS.get(body.get("act", ""))
+    if act is None:
+        raise FormatError(f"{body.get('act')!r} is not in the registry of acts")
+    if kind_of_chain(chain) not in act.chains:
+        raise FormatError(f"{act.name} does not stand on the chain {chain}")
+    _require_members(act.name, body, act.required, act.allowed)
+    facts = body.get("facts", {})
+    if type(facts) is not dict:
+        raise FormatError(f"the facts of {act.name} are an object")
+    _require_members(f"facts of {act.name}", facts, act.facts_required, act.facts_allowed)
+    for member, value in body.items():
+        _SHAPES[member](value)
+    return act
+
+
+def _require_members(
+    what: str, members: dict[str, canonical.Value], required: frozenset[str], allowed: frozenset[str]
+) -> None:
+    if missing := sorted(required - members.keys()):
+        raise FormatError(f"{what}: {', '.join(missing)} missing")
+    if unknown := sorted(members.keys() - allowed):
+        raise FormatError(f"{what}: {', '.join(unknown)} not allowed")
+
+
+def _nonce(value: canonical.Value) -> None:
+    if type(value) is not str or not NONCE.fullmatch(value):
+        raise FormatError("n is 16 random bytes in lower-case hex")
+
+
+def _string(value: canonical.Value) -> None:
+    if type(value) is not str or not value:
+        raise FormatError("act, req, pol and occ are strings that are not empty")
+
+
+def _any(_value: canonical.Value) -> None:
+    """Facts are held against their names only."""
+
+
+def _clock(value: canonical.Value) -> None:
+    _object("clk", value, required={"source"}, allowed={"source", "error_us"})
+
+
+def _actor(value: canonical.Value) -> None:
+    _object("actor", value, required={"type", "id"}, allowed={"type", "id", "roles", "method", "session"})
+
+
+def _objects(value: canonical.Value) -> None:
+    allowed = {"role", "id", "sha256", "size", "mime", "store", "version", "chunks", "enc"}
+    for one in _list("obj", value):
+        _object("obj", one, required={"role", "id"}, allowed=allowed)
+        if "enc" in one:
+            _object("enc", one["enc"], required={"format"}, allowed={"format", "sha256", "size"})
+
+
+def _tool(value: canonical.Value) -> None:
+    _object("tool", value, required={"name", "version"}, allowed={"name", "version", "sha256", "params"})
+
+
+def _attestations(value: canonical.Value) -> None:
+    for one in _list("att", value):
+        _object("att", one, required={"kind", "sha256"}, allowed={"kind", "sha256"})
+
+
+def _sources(value: canonical.Value) -> None:
+    for one in _list("src", value):
+        if type(one) is not str or not re.fullmatch("[0-9a-f]{64}", one):
+            raise FormatError("src holds SHA-256 digests in lower-case hex")
+
+
+def _salted(value: canonical.Value) -> None:
+    digests = [disclosure.require_digest(one) for one in _list("sd", value)]
+    if digests != sorted(set(digests)):
+        raise FormatError("sd is sorted and holds no digest twice")
+
+
+def _list(name: str, value: canonical.Value) -> list[canonical.Value]:
+    if type(value) is not list or not value:
+        raise FormatError(f"{name} is a list that is not empty, or left out")
+    return value
+
+
+def _object(name: str, value: canonical.Value, *, required: set[str], allowed: set[str]) -> None:
+    if type(value) is not dict:
+        raise FormatError(f"{name} is an object")
+    _require_members(name, value, frozenset(required), frozenset(allowed))
+
+
+_SHAPES = {
+    "n": _nonce,
+    "act": _string,
+    "clk": _clock,
+    "occ": _string,
+    "actor": _actor,
+    "on_behalf": _actor,
+    "obj": _objects,
+    "src": _sources,
+    "tool": _tool,
+    "pol": _string,
+    "req": _string,
+    "att": _attestations,
+    "sd": _salted,
+    "facts": _any,
+}
+
+
+def _act(
+    name: str, sentence: str, *, on: str, needs: str = "", may: str = "", facts: str = "", may_facts: str = ""
+) -> Act:
+    needed_facts = frozenset(facts.split())
+    needed = _ALWAYS | set(needs.split()) | ({"facts"} if needed_facts else set())
+    return Act(
+        name=name,
+        chains=frozenset(on.split()),
+        sentence=sentence,
+        required=needed,
+        allowed=needed | _OFTEN | set(may.split()) | ({"facts"} if may_facts else set()),
+        facts_required=needed_facts,
+        facts_allowed=needed_facts | set(may_facts.split()),
+    )
+
+
+_ACTOR = "account dock _refused"
+_REGISTRY = (
+    _act(
+        "item.received",
+        "The original arrived whole, was read back from the store, and is held from now on.",
+        on="item",
+        needs="obj",
+        may="occ",
+        facts="upload",
+        may_facts="recorded_at",
+    ),
+    _act(
+        "item.received_again",
+        "The same bytes arrived once more; the item stays one item.",
+        on="item",
+        needs="obj",
+        may="occ",
+        facts="upload",
+        may_facts="recorded_at",
+    ),
+    _act(
+        "item.probed",
+        "A program read what kind of footage the original holds.",
+        on="item",
+        needs="obj tool",
+        facts="outcome",
+        may_facts="container duration_us streams",
+    ),
+    _act(
+        "item.exported",
+        "An export of the item began; written before any byte left.",
+        on="item",
+        facts="export",
+        may="obj",
+    ),
+    _act(
+        "item.export_ended",
+        "An export ended, whole or not. An export without this has an unknown outcome.",
+        on="item",
+        facts="export outcome size",
+        may="obj",
+    ),
+    _act(
+        "item.redacted",
+        "A redacted derivative was rendered from the original.",
+        on="item",
+        needs="obj src tool",
+        facts="redaction",
+    ),
+    _act(
+        "item.produced",
+        "The item went into a production, whose list is frozen.",
+        on="item",
+        needs="obj",
+        facts="production",
+    ),
+    _act(
+        "item.transferred",
+        "The item was handed to another agency.",
+        on="item",
+        needs="obj",
+        facts="transfer",
+        may_facts="to_origin",
+    ),
+    _act(
+        "item.transfer_received",
+        "The item came from another agency; src names the last record of its history there.",
+        on="item",
+        needs="obj src",
+        facts="transfer from_origin from_chain from_seq",
+    ),
+    _act(
+        "item.disposed",
+        "The original was destroyed as its retention schedule asks.",
+        on="item",
+        needs="obj pol",
+        facts="disposition",
+    ),
+    _act(
+        "item.expunged",
+        "The original was destroyed by order of a court; the history stays.",
+        on="item",
+        needs="obj",
+        facts="expungement",
+    ),
+    _act(
+        "key.destroyed",
+        "The key of an object was destroyed, so no copy of it can be read again.",
+        on="item",
+        needs="obj",
+    ),
+    _act(
+        "hold.placed",
+        "A legal hold was placed on the item.",
+        on="item case",
+        facts="hold",
+    ),
+    _act(
+        "hold.released",
+        "A legal hold was released.",
+        on="item case",
+        facts="hold",
+    ),
+    _act(
+        "retention.decided",
+        "It was decided how long the item is kept, and by what schedule.",
+        on="item",
+        facts="schedule keep_until",
+        needs="pol",
+    ),
+    _act(
+        "production.delivered",
+        "A production that holds the item was handed to its recipient.",
+        on="item",
+        needs="obj",
+        facts="production delivery",
+    ),
+    _act(
+        "upload.opened",
+        "An upload began.",
+        on="account dock",
+        facts="upload",
+        may_facts="size declared",
+    ),
+    _act(
+        "upload.quarantined",
+        "An upload failed a check; its bytes are kept apart and explained.",
+        on="account dock",
+        facts="upload reason",
+        may="obj",
+        may_facts="size declared",
+    ),
+    _act(
+        "upload.terminated",
+        "An unfinished upload was ended by its sender.",
+        on="account dock",
+        facts="upload",
+        may_facts="size received",
+    ),
+    _act(
+        "upload.expired",
+        "An unfinished upload was left idle too long and ended.",
+        on="account dock",
+        facts="upload",
+        may_facts="size received",
+    ),
+    _act(
+        "account.created",
+        "An account was created.",
+        on="account",
+        facts="account",
+    ),
+    _act(
+        "role.granted",
+        "A role was granted to an account.",
+        on="account",
+        facts="account role",
+    ),
+    _act(
+        "account.suspended",
+        "An account was suspended.",
+        on="account",
+        facts="account",
+    ),
+    _act(
+        "account.signed_in",
+        "An account signed in.",
+        on="account",
+    ),
+    _act(
+        "account.sign_in_refused",
+        "A sign-in was refused.",
+        on="account _refused",
+        facts="reason",
+    ),
+    _act(
+        "dock.invited",
+        "A code was given out by which one dock may enroll.",
+        on="account dock",
+        may_facts="dock",
+    ),
+    _act(
+        "dock.enrolled",
+        "A dock enrolled with its key.",
+        on="dock account",
+        facts="dock fingerprint",
+    ),
+    _act(
+        "dock.retired",
+        "A dock was retired; its key is good for nothing from now on.",
+        on="dock account",
+        facts="dock",
+    ),
+    _act(
+        "dock.signed_in",
+        "A dock signed in with its key.",
+        on="dock",
+    ),
+    _act(
+        "key.added",
+        "A signing key of this installation came into use.",
+        on="_keys",
+        facts="name id role algorithm public",
+    ),
+    _act(
+        "access.refused",
+        "Somebody was refused what they asked for.",
+        on=_ACTOR,
+        facts="action",
+        may_facts="reason",
+    ),
+)
+
+ACTS: dict[str, Act] = {act.name: act for act in _REGISTRY}
+"""Every act by its name. Closed: nothing else is ever written."""
+
+ENDS_OF_ORIGINAL = frozenset({"item.disposed", "item.expunged", "key.destroyed"})
+"""Acts after which the original is lawfully no longer there."""

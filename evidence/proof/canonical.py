@@ -1,0 +1,106 @@
+"""One value, one byte string: RFC 8785 (JSON Canonicalization Scheme), narrowed.
+
+Inside the profile (FORMAT.md 1) there are null, booleans, integers below 2^53 in size, Unicode
+strings, lists and objects whose keys are `[a-z0-9_]+`.  Floats are refused, because two programs
+seldom agree on how to print one.  What `decode` accepts has exactly one spelling, so a digest of
+the bytes is a digest of the value.
+"""
+
+import json
+import re
+from typing import Any, NoReturn, TypeAlias
+
+from evidence.proof import FormatError
+
+Value: TypeAlias = Any
+"""A value inside the profile. (JSON's recursive type, which the type checker would only get in the way of.)"""
+
+LARGEST = 2**53 - 1
+"""The largest integer, and with a minus the smallest, that every JSON reader keeps exact."""
+
+DEEPEST = 32
+"""How many lists and objects may stand inside one another."""
+
+_KEY = re.compile(r"[a-z0-9_]+")
+
+_USUAL = """
+n act clk occ actor on_behalf obj src tool pol req att sd facts source error_us type id roles method session role
+sha256 size mime store version chunks enc format name params kind
+"""
+_USUAL_KEYS = frozenset(_USUAL.split())
+"""Keys of custody bodies. Only a short cut: any other key is held against the pattern."""
+
+
+def encode(value: Value) -> bytes:
+    """Return the only byte string for this value, or raise FormatError if it is outside the profile."""
+    _require_profile(value, depth=0)
+    try:
+        return _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise FormatError("a string holds half of a surrogate pair, which UTF-8 cannot carry") from None
+
+
+def decode(raw: bytes) -> Value:
+    """Return the value of canonical bytes; raise FormatError for any other spelling, however close."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        raise FormatError(f"not UTF-8 at byte {wrong.start}") from None
+    try:
+        value = _DECODER.decode(text)
+    except FormatError:
+        raise
+    except (ValueError, RecursionError):
+        raise FormatError("not JSON") from None
+    # Spaces, another order, escapes, a second spelling of a number or a key given twice: all of
+    # these read well and are written otherwise.
+    if _ENCODER.encode(value) != text:
+        raise FormatError("not in canonical form (RFC 8785), or a key stands twice")
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST:
+        _require_profile(value, depth=0)
+    return value
+
+
+def _require_profile(value: Value, *, depth: int) -> None:
+    kind = type(value)
+    if value is None or kind is bool or kind is str:
+        return
+    if kind is int:
+        if not -LARGEST <= value <= LARGEST:
+            raise FormatError(f"the integer {value:#x} is not below 2^53 in size")
+        return
+    if kind is not list and kind is not dict:
+        raise FormatError(f"a {kind.__name__} is outside the profile (null, bool, int, str, list and dict are inside)")
+    if depth == DEEPEST:
+        raise FormatError(f"nested deeper than {DEEPEST}")
+    if kind is dict:
+        _require_keys(value)
+        value = value.values()
+    for inner in value:
+        _require_profile(inner, depth=depth + 1)
+
+
+def _require_keys(members: dict[str, Value]) -> dict[str, Value]:
+    if not _USUAL_KEYS.issuperset(members):
+        for key in members:
+            if type(key) is not str or not _KEY.fullmatch(key):
+                raise FormatError(f"the key {key!r} is not [a-z0-9_]+")
+    return members
+
+
+def _integer(digits: str) -> int:
+    # Sixteen digits and a sign hold every integer of the profile; longer ones are not even converted.
+    number = int(digits) if len(digits) <= 17 else LARGEST + 1
+    if not -LARGEST <= number <= LARGEST:
+        raise FormatError("an integer is not below 2^53 in size")
+    return number
+
+
+def _refuse_number(_spelling: str) -> NoReturn:
+    raise FormatError("a number that is not an integer")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, check_circular=False)
+_DECODER = json.JSONDecoder(
+    object_hook=_require_keys, parse_int=_integer, parse_float=_refuse_number, parse_constant=_refuse_number
+)
