@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from auth import passwords
-from auth.errors import AccountError, NotPermittedError, TakenError
+from auth.errors import AccountError, NotPermittedError, TakenError, UnknownError
 from auth.events import AccountCreated, AccountSuspended, Recorder
 from auth.models import Account
 from auth.names import check_name, normal_email
@@ -73,9 +73,14 @@ def create(
 def suspend(
     session: Session, recorder: Recorder, account: Account, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
-    """Let the account in no more, from its next request on; a second time changes nothing."""
+    """Let the account in no more, from its next request on; a second time changes nothing.
+
+    Raises NotPermittedError for one's own account and for another agency's.
+    """
     if by.kind != "system" and by.agency_id != account.agency_id:
         raise NotPermittedError("Accounts are suspended inside one's own agency.")
+    if by.id == account.id:
+        raise NotPermittedError("Nobody suspends their own account.")
     session.refresh(account, with_for_update=True)
     if account.suspended_at is not None:
         return
@@ -101,6 +106,18 @@ def by_id(session: Session, account_id: UUID) -> Account | None:
     return session.get(Account, account_id)
 
 
-def of_agency(session: Session, agency_id: UUID) -> list[Account]:
-    """Return the agency's accounts by name, suspended ones included."""
-    return list(session.scalars(select(Account).where(Account.agency_id == agency_id).order_by(Account.name)))
+def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:
+    """Return the agency's account; raise UnknownError for a missing and for another agency's alike."""
+    account = session.get(Account, account_id)
+    if account is None or account.agency_id != agency_id:
+        raise UnknownError("There is no such account.")
+    return account
+
+
+def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit: int = 50) -> list[Account]:
+    """Return the agency's accounts by name, suspended ones included, going on after that account."""
+    found = select(Account).where(Account.agency_id == agency_id).order_by(Account.name, Account.id).limit(limit)
+    if after is not None:
+        last = in_agency(session, after, agency_id)
+        found = found.where(tuple_(Account.name, Account.id) > tuple_(last.name, last.id))
+    return list(session.scalars(found))

@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from auth import sessions
@@ -50,13 +50,22 @@ class TokenDoors:
 class PrincipalShown(BaseModel):
     """Who signed in, as they are now."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     kind: PrincipalKind
     id: UUID
     agency_id: UUID
     name: str
     roles: list[Role] = Field(description="What the account or dock holds now; asked again at every request.")
+
+    @classmethod
+    def of(cls, principal: Principal) -> Self:
+        """Say what a principal may know of itself."""
+        return cls(
+            kind=principal.kind,
+            id=principal.id,
+            agency_id=principal.agency_id,
+            name=principal.name,
+            roles=sorted(principal.roles),
+        )
 
 
 class TokenShown(BaseModel):
@@ -114,14 +123,11 @@ def _answer(doors: TokenDoors, asked: _Password | _Statement, request_id: str, s
     if principal is None:
         raise NotSignedInError("sign-in refused")
     token = doors.tokens.issue(principal, at=at)
-    shown = PrincipalShown(
-        kind=principal.kind,
-        id=principal.id,
-        agency_id=principal.agency_id,
-        name=principal.name,
-        roles=sorted(principal.roles),
+    return TokenShown(
+        access_token=token.text,
+        expires_in=int(token.life.total_seconds()),
+        principal=PrincipalShown.of(principal),
     )
-    return TokenShown(access_token=token.text, expires_in=int(token.life.total_seconds()), principal=shown)
 
 
 def _sign_in(

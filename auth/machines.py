@@ -12,13 +12,13 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from auth import keys
-from auth.errors import EnrolmentCodeError, NotPermittedError, TakenError
+from auth.errors import EnrolmentCodeError, NotPermittedError, TakenError, UnknownError
 from auth.events import DockEnrolled, DockInvited, DockRetired, Recorder
 from auth.models import Dock, EnrolmentCode, UsedAssertion
 from auth.names import check_name
@@ -149,9 +149,21 @@ def by_id(session: Session, dock_id: UUID) -> Dock | None:
     return session.get(Dock, dock_id)
 
 
-def of_agency(session: Session, agency_id: UUID) -> list[Dock]:
-    """Return the agency's docks by name, retired ones included."""
-    return list(session.scalars(select(Dock).where(Dock.agency_id == agency_id).order_by(Dock.name, Dock.enrolled_at)))
+def in_agency(session: Session, dock_id: UUID, agency_id: UUID) -> Dock:
+    """Return the agency's dock; raise UnknownError for a missing and for another agency's alike."""
+    dock = session.get(Dock, dock_id)
+    if dock is None or dock.agency_id != agency_id:
+        raise UnknownError("There is no such dock.")
+    return dock
+
+
+def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit: int = 50) -> list[Dock]:
+    """Return the agency's docks by name, retired ones included, going on after that dock."""
+    found = select(Dock).where(Dock.agency_id == agency_id).order_by(Dock.name, Dock.id).limit(limit)
+    if after is not None:
+        last = in_agency(session, after, agency_id)
+        found = found.where(tuple_(Dock.name, Dock.id) > tuple_(last.name, last.id))
+    return list(session.scalars(found))
 
 
 def spend(session: Session, dock_id: UUID, assertion: Assertion, *, at: datetime) -> bool:

@@ -1,5 +1,6 @@
 """Grant and end a role for an account, with dates. What a role may do is not known here."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import get_args
 from uuid import UUID
@@ -59,16 +60,21 @@ def end(
 
 
 def held(session: Session, account_id: UUID, *, at: datetime) -> frozenset[Role]:
-    """Return the roles the account holds at that instant. A role this version does not know counts for nothing."""
-    rows = session.scalars(
-        select(RoleAssignment.role).where(
-            RoleAssignment.account_id == account_id,
+    """Return the roles the account holds at that instant."""
+    return roles_by_account(session, [account_id], at=at)[account_id]
+
+
+def roles_by_account(session: Session, account_ids: Collection[UUID], *, at: datetime) -> dict[UUID, frozenset[Role]]:
+    """Return what each account holds at that instant. A role this version does not know counts for nothing."""
+    rows = session.execute(
+        select(RoleAssignment.account_id, RoleAssignment.role).where(
+            RoleAssignment.account_id.in_(account_ids),
             RoleAssignment.granted_at <= at,
             or_(RoleAssignment.ended_at.is_(None), RoleAssignment.ended_at > at),
         )
     )
-    names = set(rows)
-    return frozenset(role for role in ROLES if role in names)
+    named = {(row.account_id, row.role) for row in rows}
+    return {each: frozenset(role for role in ROLES if (each, role) in named) for each in account_ids}
 
 
 def _check_granter(account: Account, role: Role, *, by: Principal) -> None:

@@ -1,0 +1,129 @@
+"""Accounts of one's own agency over HTTP, and who is asking."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field, SecretStr
+
+from auth import accounts, roles
+from auth.http import PrincipalShown
+from auth.models import Account
+from auth.principals import Principal, Role
+from evidence.api import paging
+from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
+from evidence.api.guards import Guard
+
+router = APIRouter(tags=["Accounts"])
+
+AccountKeeper = Annotated[Principal, Depends(Guard("users.manage"))]
+
+
+class AccountRequest(BaseModel):
+    """What is needed to create an account."""
+
+    email: str = Field(max_length=254, examples=["r.alvarez@police.example"])
+    name: str = Field(max_length=120, examples=["Rosa Alvarez"])
+    password: SecretStr = Field(description="At least 12 characters, not the name or address.")
+    badge: str | None = Field(default=None, max_length=40, examples=["4471"])
+    roles: list[Role] = Field(default_factory=list, max_length=12, description="What the account holds from now on.")
+
+
+class SuspensionRequest(BaseModel):
+    """Why an account may come in no more."""
+
+    reason: str = Field(min_length=1, max_length=500, examples=["Left the agency"])
+
+
+class AccountShown(BaseModel):
+    """One account of the agency."""
+
+    id: UUID
+    email: str
+    name: str
+    badge: str | None
+    roles: list[Role] = Field(description="Held at this moment.")
+    created_at: datetime
+    suspended_at: datetime | None
+
+
+class AccountPage(BaseModel):
+    """A page of accounts, by name. The Link header says where the next one is."""
+
+    accounts: list[AccountShown]
+
+
+@router.get("/me")
+def show_me(principal: CurrentPrincipal) -> PrincipalShown:
+    """Show the principal who is asking: the account or dock, and the roles it holds now."""
+    return PrincipalShown.of(principal)
+
+
+@router.post("/accounts", status_code=201)
+def create_account(
+    asked: AccountRequest, room: AppRoom, session: DatabaseSession, principal: AccountKeeper, request_id: RequestId
+) -> AccountShown:
+    """Create an account in your agency, with its first roles."""
+    at = room.clock()
+    account = accounts.create(
+        session,
+        room.recorder,
+        agency_id=principal.agency_id,
+        email=asked.email,
+        name=asked.name,
+        password=asked.password.get_secret_value(),
+        badge=asked.badge,
+        roles=dict.fromkeys(asked.roles),
+        by=principal,
+        at=at,
+        request_id=request_id,
+    )
+    return shown(account, roles.held(session, account.id, at=at))
+
+
+@router.get("/accounts")
+def list_accounts(
+    request: Request,
+    response: Response,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> AccountPage:
+    """List the accounts of your agency, suspended ones included."""
+    found = accounts.page(session, principal.agency_id, after=paging.after(cursor), limit=limit)
+    if len(found) == limit:
+        paging.link_next(request, response, found[-1].id)
+    held = roles.roles_by_account(session, [each.id for each in found], at=room.clock())
+    return AccountPage(accounts=[shown(each, held[each.id]) for each in found])
+
+
+@router.post("/accounts/{account_id}/suspend")
+def suspend_account(
+    account_id: UUID,
+    asked: SuspensionRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    request_id: RequestId,
+) -> AccountShown:
+    """Suspend an account of your agency: it is refused from its next request on."""
+    at = room.clock()
+    account = accounts.in_agency(session, account_id, principal.agency_id)
+    accounts.suspend(session, room.recorder, account, by=principal, at=at, request_id=request_id, reason=asked.reason)
+    return shown(account, roles.held(session, account.id, at=at))
+
+
+def shown(account: Account, held: frozenset[Role]) -> AccountShown:
+    """Say what an administrator may know of an account: never anything of its password."""
+    return AccountShown(
+        id=account.id,
+        email=account.email,
+        name=account.name,
+        badge=account.badge,
+        roles=sorted(held),
+        created_at=account.created_at,
+        suspended_at=account.suspended_at,
+    )

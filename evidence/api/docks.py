@@ -1,0 +1,136 @@
+"""Docks over HTTP: invited by a person, enrolled by themselves, retired at once."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from auth import machines
+from auth.principals import Principal
+from evidence.api import paging
+from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId
+from evidence.api.guards import Guard
+
+router = APIRouter(tags=["Docks"])
+
+DockKeeper = Annotated[Principal, Depends(Guard("devices.manage"))]
+
+
+class InvitationRequest(BaseModel):
+    """Which dock is to be enrolled."""
+
+    name: str = Field(max_length=80, examples=["Central station, dock 2"])
+
+
+class InvitationShown(BaseModel):
+    """A one-time enrolment code. It is shown here and never again."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    dock_name: str
+    code: str = Field(description="Type it into the dock; good for one dock, once, until it expires.")
+    expires_at: datetime
+
+
+class EnrolmentRequest(BaseModel):
+    """What a dock brings: the code a person typed into it, and its public key."""
+
+    code: str = Field(min_length=1, max_length=100)
+    public_key: dict[str, Any] = Field(
+        description="Its public key as a JWK: EC on P-256. The private key never leaves the dock.",
+        examples=[{"kty": "EC", "crv": "P-256", "x": "...", "y": "..."}],
+    )
+
+
+class RetirementRequest(BaseModel):
+    """Why a dock may come in no more."""
+
+    reason: str = Field(min_length=1, max_length=500, examples=["Replaced"])
+
+
+class DockShown(BaseModel):
+    """One dock of the agency."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    agency_id: UUID
+    name: str
+    fingerprint: str = Field(description="RFC 7638 thumbprint of its public key; the dock shows the same.")
+    enrolled_at: datetime
+    retired_at: datetime | None
+
+
+class DockPage(BaseModel):
+    """A page of docks, by name. The Link header says where the next one is."""
+
+    docks: list[DockShown]
+
+
+@router.post("/docks/invitations", status_code=201)
+def invite_dock(
+    asked: InvitationRequest, room: AppRoom, session: DatabaseSession, principal: DockKeeper, request_id: RequestId
+) -> InvitationShown:
+    """Make a one-time code with which a dock of this name may enrol."""
+    invitation = machines.invite(
+        session,
+        room.recorder,
+        agency_id=principal.agency_id,
+        dock_name=asked.name,
+        by=principal,
+        at=room.clock(),
+        life=room.settings.auth.enrolment_life,
+        request_id=request_id,
+    )
+    return InvitationShown.model_validate(invitation)
+
+
+@router.post("/docks", status_code=201)
+def enrol_dock(asked: EnrolmentRequest, room: AppRoom, session: DatabaseSession, request_id: RequestId) -> DockShown:
+    """Enrol a dock: its public key, against a one-time code. The code is what is asked for instead of a token."""
+    dock = machines.enrol(
+        session, room.recorder, code=asked.code, public_key=asked.public_key, at=room.clock(), request_id=request_id
+    )
+    return DockShown.model_validate(dock)
+
+
+@router.get("/docks")
+def list_docks(
+    request: Request,
+    response: Response,
+    session: DatabaseSession,
+    principal: DockKeeper,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> DockPage:
+    """List the docks of your agency, retired ones included."""
+    found = machines.page(session, principal.agency_id, after=paging.after(cursor), limit=limit)
+    if len(found) == limit:
+        paging.link_next(request, response, found[-1].id)
+    return DockPage(docks=[DockShown.model_validate(each) for each in found])
+
+
+@router.get("/docks/{dock_id}")
+def show_dock(dock_id: UUID, session: DatabaseSession, principal: DockKeeper) -> DockShown:
+    """Show one dock of your agency."""
+    return DockShown.model_validate(machines.in_agency(session, dock_id, principal.agency_id))
+
+
+@router.post("/docks/{dock_id}/retire")
+def retire_dock(
+    dock_id: UUID,
+    asked: RetirementRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: DockKeeper,
+    request_id: RequestId,
+) -> DockShown:
+    """Retire a dock of your agency: it is refused from its next request on."""
+    dock = machines.in_agency(session, dock_id, principal.agency_id)
+    machines.retire(
+        session, room.recorder, dock, by=principal, at=room.clock(), request_id=request_id, reason=asked.reason
+    )
+    return DockShown.model_validate(dock)
