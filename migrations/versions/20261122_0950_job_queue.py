@@ -14,11 +14,14 @@ from hashlib import sha256
 from alembic import op
 from procrastinate.schema import SchemaManager
 
+from evidence.engines.grants import grant
+
 revision = "20261122_0950"
 down_revision = "20261122_0940"
 branch_labels = None
 depends_on = None
 
+TABLES = ("jobs", "events", "periodic_defers", "workers")
 SCHEMA_SHA256 = "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"
 
 
@@ -29,27 +32,9 @@ def upgrade() -> None:
     # Straight to the driver: the schema is many statements and full of percent signs.
     op.get_bind().connection.driver_connection.execute(schema)
 
-    role = op.get_context().config.attributes.get("app_role", "evidence_app")
-    op.execute(
-        f"""
-        DO $$
-        DECLARE
-            found record;
-        BEGIN
-            FOR found IN SELECT tablename FROM pg_tables
-                WHERE schemaname = current_schema() AND tablename LIKE 'procrastinate\\_%'
-            LOOP
-                EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO {role}', found.tablename);
-            END LOOP;
-            FOR found IN SELECT sequencename FROM pg_sequences
-                WHERE schemaname = current_schema() AND sequencename LIKE 'procrastinate\\_%'
-            LOOP
-                EXECUTE format('GRANT USAGE ON SEQUENCE %I TO {role}', found.sequencename);
-            END LOOP;
-        END
-        $$
-        """
-    )
+    grant(op, "SELECT, INSERT, UPDATE, DELETE", *(f"procrastinate_{name}" for name in TABLES))
+    # The key of procrastinate_workers is an identity column, which needs no grant of its own.
+    grant(op, "USAGE", "SEQUENCE " + ", ".join(f"procrastinate_{name}_id_seq" for name in TABLES if name != "workers"))
 
 
 def downgrade() -> None:
