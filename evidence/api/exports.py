@@ -1,0 +1,81 @@
+"""Exports over HTTP: a package, streamed."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import anyio
+import structlog
+from anyio import to_thread
+from fastapi import APIRouter, Depends
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.concurrency import iterate_in_threadpool
+
+from auth.principals import Principal
+from evidence.api.dependencies import AppRoom, RequestId
+from evidence.api.guards import Guard, record_refusal
+from evidence.disclosure import exports
+from evidence.disclosure.exports import Export
+from evidence.errors import RefusedError
+from evidence.proof.package import base_folder
+from evidence.room import Room
+
+log = structlog.get_logger()
+
+router = APIRouter(tags=["Exports"])
+
+Exporter = Annotated[Principal, Depends(Guard("custody.export"))]
+
+
+class ExportRequest(BaseModel):
+    """What is to go out, and why."""
+
+    items: list[str] = Field(min_length=1, max_length=exports.MOST_ITEMS, description="Ids or evidence numbers.")
+    reason: str = Field(min_length=1, max_length=2000, examples=["Discovery, case 26-118204"])
+    withhold: list[str] = Field(
+        default=[], max_length=50, description="Names of disclosures that stay behind.", examples=[["officer_badge"]]
+    )
+
+
+@router.post(
+    "/exports",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}, "description": "The package (FORMAT.md), as a stream."}},
+)
+def export_items(asked: ExportRequest, room: AppRoom, principal: Exporter, request_id: RequestId) -> StreamingResponse:
+    """Export evidence items with their chain of custody, as a package that can be checked offline."""
+    try:
+        export = exports.begin(
+            room, principal, asked.items, reason=asked.reason, withhold=asked.withhold, request_id=request_id
+        )
+    except RefusedError as refusal:
+        record_refusal(room, principal, "custody.export", request_id=request_id, reason=str(refusal))
+        raise
+    name = f"{base_folder(str(export.id))}.zip"
+    return StreamingResponse(
+        _sending(room, export),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _sending(room: Room, export: Export) -> AsyncIterator[bytes]:
+    """Send the package, and enter in custody how far it got, also when the client goes away."""
+    sent, outcome = 0, "broken off"
+    try:
+        async for piece in iterate_in_threadpool(exports.write(room, export)):
+            if piece:
+                yield piece
+                sent += len(piece)
+        outcome = "whole"
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(_end, room, export, outcome, sent)
+
+
+def _end(room: Room, export: Export, outcome: exports.Outcome, sent: int) -> None:
+    try:
+        exports.end(room, export, outcome=outcome, sent=sent)
+    except Exception:
+        # The bytes are out. Without a completion the record reads "outcome unknown", which is true.
+        log.exception("the completion of an export could not be recorded", export=str(export.id))
