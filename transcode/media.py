@@ -24,11 +24,13 @@ PROBLEMS: Final = {
 LONGEST_TEXT: Final = 64
 """Text from inside a file is cut to this many characters."""
 
+LARGEST: Final = 2**53 - 1
+"""The largest whole number: JSON's readers keep no larger one exact, and custody takes none."""
+
 MOST_STREAMS: Final = 32
 """More streams than this are not looked at."""
 
 _PLAIN = re.compile(rf"[\x20-\x7e]{{1,{LONGEST_TEXT}}}")
-_BOUND = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ def _text_or_none(fields: Mapping[str, object], name: str) -> str | None:
 
 def _whole(fields: Mapping[str, object], name: str) -> int:
     value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _BOUND:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST:
         raise ValueError(f"{name} is not a whole number")
     return value
 

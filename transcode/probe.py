@@ -54,8 +54,12 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The answer. Without `media` the note says why; with it the note says what is wrong, if anything is."""
+    """The answer. Without `media` the note says why; with it the note says what is wrong, if anything is.
 
+    `outcome` is one word of "read", "no_recording", "damaged", "memory", "time", "broken".
+    """
+
+    outcome: str
     media: MediaInfo | None
     note: str | None
     tool: Tool
@@ -67,7 +71,7 @@ def probe(path: Path, settings: TranscodeSettings) -> Probe:
     with path.open("rb") as file:
         demuxer = sniff.demuxer_for(file.read(sniff.ENOUGH))
     if demuxer is None:
-        return Probe(None, NO_RECORDING, tool(), None)
+        return Probe("no_recording", None, NO_RECORDING, tool(), None)
     ended = _run_child(path, demuxer, settings)
     sandbox, answer = _answers(ended)
     if sandbox is None and not ended.out_of_time:
@@ -77,8 +81,9 @@ def probe(path: Path, settings: TranscodeSettings) -> Probe:
         why = _why_not(ended, answer)
         if why == "broken":
             _log.warning("the reader of recordings broke, exit code %d: %s", ended.code, ended.last_words[-1000:])
-        return Probe(None, _REASONS[why].format(demuxer=demuxer), tool(), sandbox)
-    return Probe(found, " ".join(media.PROBLEMS[problem] for problem in found.problems) or None, tool(), sandbox)
+        return Probe(why, None, _REASONS[why].format(demuxer=demuxer), tool(), sandbox)
+    note = " ".join(media.PROBLEMS[problem] for problem in found.problems) or None
+    return Probe("read", found, note, tool(), sandbox)
 
 
 def sandbox_state(settings: TranscodeSettings) -> SandboxState:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transcode import sandbox
-from transcode.media import LONGEST_TEXT, MOST_STREAMS
+from transcode.media import LARGEST, LONGEST_TEXT, MOST_STREAMS
 
 if TYPE_CHECKING:
     import av.container
@@ -28,8 +28,7 @@ PACKETS_AT_THE_END = 20_000
 MOST_PIXELS = 1 << 26
 """Larger pictures are not decoded."""
 
-_INDEXED = {"mov", "matroska", "avi"}
-_MICROSECONDS = 1_000_000
+_INDEXED = frozenset({"mov", "matroska", "avi"})
 
 
 def main() -> None:
@@ -92,7 +91,7 @@ def _read(path: str, demuxer: str) -> dict[str, Any]:
         rotation = 0 if first is None else round(first.rotation) % 360
         return {
             "container": demuxer,
-            "duration_us": container.duration if container.duration and container.duration > 0 else None,
+            "duration_us": _length(container.duration),
             "streams": [
                 _describe(stream, rotation, variable) if stream is picture else _describe(stream, 0, False)
                 for stream in streams
@@ -119,7 +118,7 @@ def _describe(stream: Any, rotation: int, variable: bool) -> dict[str, Any]:
                 "rotation": rotation,
                 "rate": _rate(stream.average_rate),
                 "variable_rate": variable,
-                "frames": stream.frames if stream.frames > 0 else None,
+                "frames": _length(stream.frames),
             }
         case "audio":
             return {
@@ -206,6 +205,11 @@ def _first_named(container: "av.container.InputContainer", streams: list[Any], n
         if name in metadata:
             return str(metadata[name])
     return None
+
+
+def _length(value: int | None) -> int | None:
+    """Return a length that a file claims, or None for one that is none."""
+    return value if value and 0 < value <= LARGEST else None
 
 
 def _rate(rate: Fraction | None) -> str | None:

@@ -5,9 +5,9 @@ A worker that lives says so every few seconds.  When it has been silent for long
 that a job which kills every worker ends as failed and cannot go round for ever.
 """
 
-import logging
 from typing import Final
 
+import structlog
 from procrastinate import JobContext
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
@@ -20,7 +20,7 @@ HEARTBEAT_SECONDS: Final = 3.0
 SILENT_SECONDS: Final = 12.0
 """A worker that was silent for this long is taken for dead."""
 
-_log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 @queue.periodic(cron="* * * * * */10")
@@ -35,9 +35,9 @@ async def rescue_from_the_dead(jobs: JobManager) -> list[Job]:
     stalled = list(await jobs.get_stalled_jobs(seconds_since_heartbeat=SILENT_SECONDS))
     for job in stalled:
         if job.attempts < MAXIMUM_ATTEMPTS:
-            _log.warning("job %s (%s) was left by a dead worker and runs again", job.id, job.task_name)
+            log.warning("job of a dead worker runs again", job=job.id, task=job.task_name, attempts=job.attempts)
             await jobs.retry_job(job)
         else:
-            _log.error("job %s (%s) has lost %d workers and is given up", job.id, job.task_name, job.attempts)
+            log.error("job of dead workers is given up", job=job.id, task=job.task_name, attempts=job.attempts)
             await jobs.finish_job(job, status=Status.FAILED, delete_job=False)
     return stalled
