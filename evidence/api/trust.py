@@ -1,18 +1,17 @@
 """The trust file over HTTP: the public keys with which a stranger checks what we sign."""
 
-from typing import Any
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter
-
-from evidence.api.dependencies import AppRoom
+from evidence.api.dependencies import AppRoom, DatabaseSession
+from evidence.custody import keys
 
 router = APIRouter(tags=["Trust"])
 
 
-@router.get("/trust")
-def show_trust(room: AppRoom) -> dict[str, Any]:
+@router.get("/trust", responses={200: {"content": {"application/json": {}}}})
+def show_trust(room: AppRoom, session: DatabaseSession) -> Response:
     """Show the origin and its public keys.
 
     Hand them over out of band: a key that travels with a package proves nothing.
     """
-    return room.signing.trust(room.origin)
+    return Response(keys.trust(session, room.origin).write(), media_type="application/json")
