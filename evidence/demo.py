@@ -148,9 +148,7 @@ def _record(card: Path) -> list[Path]:
     for late, (camera, badge) in enumerate(CAMERAS):
         at = STOP_AT + timedelta(seconds=7 * late)
         name = f"{camera}_{at:%Y%m%d_%H%M%S}.mp4"
-        recording = footage.synthetic(
-            card / name, engine=engine, camera=camera, at=at, seconds=8 + 8 * late, width=640, height=360
-        )
+        recording = footage.synthetic(card / name, engine=engine, camera=camera, at=at, seconds=8 + 8 * late)
         said = {"camera": camera, "officer": badge, "recorded_at": at.isoformat(), "incident": "26-118204"}
         (card / f"{name}.json").write_text(json.dumps(said))
         recordings.append(recording)

@@ -102,7 +102,7 @@ def _database(settings: Settings) -> Iterator[_Urls]:
     """Have the database there: the city's own, or the embedded one for as long as the block lasts."""
     if settings.database_url is not None:
         application = _by_our_driver(settings.database_url)
-        owner = settings.owner_database_url and _by_our_driver(settings.owner_database_url)
+        owner = None if settings.owner_database_url is None else _by_our_driver(settings.owner_database_url)
         role = make_url(application).username
         if role is None:
             raise SetupError("EVIDENCE_DATABASE_URL names no role", next_step="write postgresql://ROLE@HOST/DATABASE")

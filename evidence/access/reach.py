@@ -41,7 +41,8 @@ def item(
         raise RefusedError(
             f"{action} is refused: {decision.reason}.", next_step="Ask whoever runs your agency's roles."
         )
-    return Seen(found, decision.content)
+    readable = access.allow(principal, "evidence.read_meta", thing(found), at=at)
+    return Seen(found, decision.content and readable.content)
 
 
 def thing(of: EvidenceItem) -> Thing:

