@@ -37,6 +37,7 @@ class TokenKey:
     kid: str
     made_at: datetime
     private: ec.EllipticCurvePrivateKey
+    public: ec.EllipticCurvePublicKey
 
 
 class KeyRing:
@@ -117,10 +118,11 @@ def _read(path: Path) -> TokenKey:
         raise KeyRingError(f"The token key {path.name} is damaged.") from None
     if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
         raise KeyRingError(f"The token key {path.name} is not a P-256 key.")
-    if fingerprint(jwk_of(private.public_key())) != named[2]:
+    public = private.public_key()
+    if fingerprint(jwk_of(public)) != named[2]:
         raise KeyRingError(f"The token key {path.name} is not the one its name says.")
     made_at = datetime.strptime(named[1], _TIME).replace(tzinfo=UTC)
-    return TokenKey(kid=named[2], made_at=made_at, private=private)
+    return TokenKey(kid=named[2], made_at=made_at, private=private, public=public)
 
 
 def public_key(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:

@@ -72,6 +72,16 @@ class Assertion:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A text of the right form, in its parts. Nothing in it is proved."""
+
+    text: str
+    header: dict[str, Any]
+    payload: bytes
+    signature: bytes
+
+
 class TokenVerifier(Protocol):
     """Somebody who tells good tokens from all other texts."""
 
@@ -126,15 +136,16 @@ class _RingVerifier:
         return _refusing(lambda: self._verify(text, at))
 
     def _verify(self, text: str, at: datetime) -> Proof:
-        header = read_header_unverified(text)
+        read = read_unverified(text)
+        header = read.header
         _require(set(header) == {"alg", "kid", "typ"} and header["typ"] == TOKEN_TYPE, "header")
         _require(isinstance(header["kid"], str), "header")
         key = self._ring.find(header["kid"], at=at)
         if key is None:
             raise NotSignedInError("unknown key")
         # One token has one spelling: with (r, s) also (r, n - s) is a good signature, and is not taken.
-        _require(_s_of(text) <= _ORDER_P256 // 2, "signature")
-        claims = read_object(verify_signature(text, key.private.public_key()))
+        _require(int.from_bytes(read.signature[32:]) <= _ORDER_P256 // 2, "signature")
+        claims = read_object(verify_signature(read, key.public))
         _check_claims(claims, self._issuer, {self._audience}, at=at, leeway=self._leeway, longest=LONGEST_LIFE)
         signed_in = _number(claims, "auth_time")
         _require(signed_in <= at.timestamp() + self._leeway.total_seconds(), "auth_time")
@@ -161,37 +172,35 @@ def check_library() -> None:
         raise KeyRingError("python-jose does not use the cryptography library for ES256; reinstall the requirements.")
 
 
-def verify_signature(text: str, key: ec.EllipticCurvePublicKey) -> bytes:
-    """Return the payload of a signed text if its form, header and signature are good under this one key.
-
-    Raises ValueError, NotSignedInError or one of jose's errors; says nothing yet about claims.
-    """
-    read_header_unverified(text)
-    _require(isinstance(key.curve, ec.SECP256R1), "key")
-    payload = jws.verify(text, CryptographyECKey(key, ALGORITHM), [ALGORITHM])
-    _require(payload == read_base64url(text.split(".")[1]), "payload")
-    return payload
-
-
-def read_header_unverified(text: str) -> dict[str, Any]:
-    """Return the header of a text of the right form; nothing in it is proved. Raises ValueError, NotSignedInError."""
+def read_unverified(text: str) -> Unverified:
+    """Take a text apart if it has the form of a signed token (J3, J4). Raises ValueError, NotSignedInError."""
     _require(len(text) <= LONGEST_TEXT, "size")
     segments = text.split(".")
     _require(len(segments) == 3, "segments")
-    decoded = [read_base64url(segment) for segment in segments]
-    _require(bool(decoded[1]) and len(decoded[2]) == 64, "segments")
-    header = read_object(decoded[0])
-    _require(header.get("alg") == ALGORITHM, "algorithm")
-    _require(not _REFUSED_MEMBERS & set(header), "header")
-    return header
+    header, payload, signature = (read_base64url(segment) for segment in segments)
+    _require(bool(payload) and len(signature) == 64, "segments")
+    members = read_object(header)
+    _require(members.get("alg") == ALGORITHM, "algorithm")
+    _require(not _REFUSED_MEMBERS & set(members), "header")
+    return Unverified(text=text, header=members, payload=payload, signature=signature)
+
+
+def verify_signature(read: Unverified, key: ec.EllipticCurvePublicKey) -> bytes:
+    """Return the payload if the signature is good under this one key (J1, J2); its claims are not looked at yet.
+
+    Raises NotSignedInError or jose's JWSError.
+    """
+    _require(isinstance(key.curve, ec.SECP256R1), "key")
+    payload = jws.verify(read.text, CryptographyECKey(key, ALGORITHM), [ALGORITHM])
+    _require(payload == read.payload, "payload")
+    return payload
 
 
 def dock_id_unverified(text: str) -> UUID:
     """Return which dock an assertion claims to be from; nothing is proved yet. Raises NotSignedInError."""
 
     def read() -> UUID:
-        read_header_unverified(text)
-        return _uuid(read_object(read_base64url(text.split(".")[1]))["iss"])
+        return _uuid(read_object(read_unverified(text).payload)["iss"])
 
     return _refusing(read)
 
@@ -202,11 +211,11 @@ def verify_assertion(
     """Check a dock's sign-in statement (RFC 7523) under the key it enrolled; raise NotSignedInError."""
 
     def verify() -> Assertion:
-        header = read_header_unverified(text)
+        read = read_unverified(text)
+        header = read.header
         _require(set(header) <= {"alg", "kid", "typ"} and header.get("typ") in ASSERTION_TYPES, "header")
-        key = public_key(jwk)
         _require(header.get("kid", fingerprint(jwk)) == fingerprint(jwk), "header")
-        claims = read_object(verify_signature(text, key))
+        claims = read_object(verify_signature(read, public_key(jwk)))
         _check_claims(claims, str(dock_id), audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
         _require(claims["sub"] == str(dock_id), "sub")
         return Assertion(jti=claims["jti"], expires_at=_instant(claims["exp"]) + leeway)
@@ -275,10 +284,6 @@ def _uuid(text: str) -> UUID:
 def _require(holds: bool, reason: str) -> None:
     if not holds:
         raise NotSignedInError(reason)
-
-
-def _s_of(text: str) -> int:
-    return int.from_bytes(read_base64url(text.split(".")[2])[32:])
 
 
 def _with_low_s(text: str) -> str:
