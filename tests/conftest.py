@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
@@ -10,9 +11,13 @@ from evidence.database import Sessions, connect
 from evidence.database import sessions as session_factory
 from evidence.engines import postgres
 from evidence.engines.postgres import Cluster
+from evidence.room import Room
 from tests.support.clock import FixedClock
 from tests.support.database import Database, database_from, migrated_template
 from tests.support.left_out import LEFT_OUT
+from tests.support.rooms import room_for
+
+pytest_plugins = ["tests.support.s3"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -73,6 +78,13 @@ def session(_shared_sessions: Sessions) -> Iterator[Session]:
 def clock() -> FixedClock:
     """A clock that says NOON until it is moved."""
     return FixedClock(NOON)
+
+
+@pytest.fixture
+def room(database: Database, tmp_path: Path) -> Iterator[Room]:
+    """A whole installation: database and local store of one's own, keys, the system's clock."""
+    with room_for(database, tmp_path / "home") as room:
+        yield room
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
