@@ -57,6 +57,13 @@ def open_room(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Ro
             engine.dispose()
 
 
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Have the database there and give its address for the application's role, in whatever state it is."""
+    with _database(settings) as urls:
+        yield urls.application
+
+
 def prepare(settings: Settings, *, clock: Clock = system_clock) -> str:
     """Bring schema, keys and store to where a room can be opened, and return the installation's origin.
 

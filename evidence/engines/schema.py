@@ -58,6 +58,17 @@ def require_head(engine: Engine) -> None:
     raise SetupError("the database schema is old or missing", next_step="run `evidence migrate`")
 
 
+def pending(engine: Engine | None) -> list[str]:
+    """Return the steps that this program would apply to the database (None: to an empty one), oldest first."""
+    steps = ScriptDirectory.from_config(configuration())
+    present = None
+    if engine is not None:
+        with engine.connect() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+    waiting = [] if present == steps.get_current_head() else list(steps.iterate_revisions("head", present or "base"))
+    return [f"{step.revision} {step.doc}" for step in reversed(waiting)]
+
+
 def _folder() -> Path:
     for place in _PLACES:
         if (place / "env.py").exists():

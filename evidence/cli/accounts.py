@@ -1,0 +1,82 @@
+"""`evidence sign-in`, `evidence sign-out` and `evidence account`: accounts and who is signed in."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from evidence.cli import profiles, secret_input
+from evidence.cli.boundary import command
+from evidence.cli.exits import ExitCode
+from evidence.cli.output import Output, Step
+from evidence.cli.profiles import Profile, ProfileName
+from evidence.cli.secret_input import PasswordFile
+from evidence.cli.sending import DryRun
+from evidence.clock import system_clock
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    command(app, "sign-in")(sign_in)
+    command(app, "sign-out")(sign_out)
+    noun = typer.Typer(help="Accounts of your agency.", no_args_is_help=True, rich_markup_mode=None)
+    command(noun, "create", noun="account")(create)
+    app.add_typer(noun, name="account")
+
+
+def sign_in(
+    out: Output,
+    email: Annotated[str, typer.Option("--email", help="The account's address.", prompt=True)],
+    url: Annotated[str | None, typer.Option("--url", help="Address of the evidence room.")] = None,
+    password_file: PasswordFile = None,
+    profile: ProfileName = "default",
+) -> None:
+    """Sign in; the token is kept for the commands that follow, until it ends or you sign out."""
+    from evidence.docking.connection import Connection
+    from evidence.docking.identity import TOKENS
+
+    address = profiles.url_for(profile, url)
+    password = secret_input.given(password_file)
+    if password is None:
+        password = secret_input.asked(f"Password of {email} at {address}: ")
+    with Connection(address) as connection:
+        form = {"grant_type": "password", "username": email, "password": password}
+        answer = connection.request("POST", TOKENS, data=form).json()
+    expires = system_clock() + timedelta(seconds=int(answer["expires_in"]))
+    profiles.keep(profile, Profile(url=address, email=email, token=answer["access_token"], expires=expires.isoformat()))
+    out.say(f"Signed in to {address} as {email} until {expires:%H:%M} UTC.")
+    out.sum_up(url=address, email=email, profile=profile, expires=expires.isoformat())
+
+
+def sign_out(out: Output, profile: ProfileName = "default") -> ExitCode:
+    """Forget the token on this machine."""
+    if not profiles.forget(profile):
+        out.say("You were not signed in.")
+        return ExitCode.NOTHING_TO_DO
+    out.say("Signed out.")
+    return ExitCode.OK
+
+
+def create(
+    out: Output,
+    email: Annotated[str, typer.Option("--email", help="The address the person signs in with.")],
+    name: Annotated[str, typer.Option("--name", help="The person's name.")],
+    role: Annotated[list[str], typer.Option("--role", help="Role; may be given several times.")],
+    badge: Annotated[str | None, typer.Option("--badge", help="Badge number.")] = None,
+    password_file: PasswordFile = None,
+    dry_run: DryRun = False,
+    profile: ProfileName = "default",
+) -> ExitCode:
+    """Create an account in your agency; without a password given, one is made and shown once."""
+    out.plan([Step(act="create", name=email, why=", ".join(role))], dry_run=dry_run)
+    if dry_run:
+        out.sum_up(ExitCode.OK, "dry_run")
+        return ExitCode.OK
+    password, made = secret_input.given_or_made(password_file)
+    asked = {"email": email, "name": name, "password": password, "badge": badge, "roles": role}
+    with profiles.signed_in(profile) as connection:
+        account = connection.post("/api/v1/accounts", asked)
+    out.say(f"{account['email']} is an account: {', '.join(account['roles'])}.")
+    secret_input.show(out, made)
+    out.sum_up(account=account["id"], email=account["email"], roles=account["roles"], **made)
+    return ExitCode.OK

@@ -1,0 +1,31 @@
+"""`evidence doctor`: is this installation well, and what to do where it is not."""
+
+import typer
+
+from evidence.cli.boundary import command
+from evidence.cli.exits import ExitCode
+from evidence.cli.output import Output
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    command(app, "doctor")(examine)
+
+
+def examine(out: Output) -> ExitCode:
+    """Look at database, store, keys, disk, worker, clock and tools; the server may run or not."""
+    from evidence import doctor
+    from evidence.cli.server import read_settings
+
+    counts = {"well": 0, "note": 0, "wrong": 0}
+    for finding in doctor.examine(read_settings()):
+        counts[finding.health] += 1
+        if finding.health == "wrong":
+            out.problem(finding.sentence, exit_code=ExitCode.ERROR, name=finding.subject, next_step=finding.next_step)
+        else:
+            advice = f" ({finding.next_step})" if finding.next_step else ""
+            out.verified(finding.subject, finding.sentence + advice)
+    code = ExitCode.ERROR if counts["wrong"] else ExitCode.OK
+    out.say("Not well: see above." if counts["wrong"] else "Well.")
+    out.sum_up(code, **counts)
+    return code

@@ -1,0 +1,75 @@
+"""`evidence export`: a package that a stranger can verify, from one or more evidence items."""
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evidence.cli import profiles
+from evidence.cli.boundary import command
+from evidence.cli.exits import ExitCode
+from evidence.cli.files import write_whole
+from evidence.cli.output import Advance, Output, Step, readable_size
+from evidence.cli.profiles import ProfileName
+from evidence.cli.sending import DryRun
+from evidence.errors import InvalidError, UnavailableError
+
+PATH = "/api/v1/exports"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    command(app, "export")(export)
+
+
+def export(
+    out: Output,
+    items: Annotated[list[str], typer.Argument(help="Evidence numbers or ids.")],
+    to: Annotated[Path, typer.Option("--out", "-o", help="The package to write, a zip file.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it enters the chain of custody.")],
+    withhold: Annotated[
+        list[str] | None, typer.Option("--withhold", help="Name of a field to withhold; may be given several times.")
+    ] = None,
+    dry_run: DryRun = False,
+    profile: ProfileName = "default",
+) -> ExitCode:
+    """Write a package with originals, custody records and signed receipts; it appears only when it is whole."""
+    if to.exists():
+        raise InvalidError(f"{to} is there already", next_step="choose another name, or move it away")
+    out.plan([Step(act="export", name=item, why=reason) for item in items], dry_run=dry_run)
+    if dry_run:
+        out.sum_up(ExitCode.OK, "dry_run", items=items)
+        return ExitCode.OK
+    asked = {"items": items, "reason": reason, "withhold": withhold or []}
+    with profiles.signed_in(profile) as connection, connection.stream("POST", PATH, json=asked) as answer:
+        length = answer.headers.get("content-length")
+        with out.progress(to.name, total=int(length) if length else None) as advance:
+            size = write_whole(to, _shown(answer.iter_raw(), advance), check=_require_whole)
+    out.verified(to.name, f"{readable_size(size)}, every file in it read back whole", size=size)
+    out.remark("To check it: evidence trust --out trust.json, then evidence verify FILE --trust trust.json")
+    out.sum_up(file=str(to), size=size, items=items, withheld=withhold or [])
+    return ExitCode.OK
+
+
+def _shown(blocks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
+    for block in blocks:
+        yield block
+        advance(len(block))
+
+
+def _require_whole(path: Path) -> None:
+    """Raise UnavailableError unless every member of the zip is there with its checksum.
+
+    A server that dies in the middle ends the stream, and a zip's table of contents stands at its end.
+    """
+    broken = UnavailableError(
+        "the package did not arrive whole and was not kept", next_step="run the same command again"
+    )
+    try:
+        with zipfile.ZipFile(path) as package:
+            if package.testzip() is not None:
+                raise broken
+    except zipfile.BadZipFile:
+        raise broken from None

@@ -1,0 +1,161 @@
+"""`evidence item`: list, show and add evidence items."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import typer
+
+from evidence.cli import profiles, sending
+from evidence.cli.boundary import command
+from evidence.cli.exits import ExitCode
+from evidence.cli.output import Output, readable_size
+from evidence.cli.profiles import ProfileName
+from evidence.cli.sending import Camera, DryRun, Incident, Officer, PatienceSeconds
+
+ITEMS = "/api/v1/items"
+LARGEST_PAGE = 200
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    noun = typer.Typer(help="Evidence items: list, show, add.", no_args_is_help=True, rich_markup_mode=None)
+    command(noun, "list", noun="item")(list_items)
+    command(noun, "show", noun="item")(show_item)
+    command(noun, "add", noun="item")(add_items)
+    app.add_typer(noun, name="item")
+
+
+def list_items(
+    out: Output,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where to go on, as the last list said.")] = None,
+    profile: ProfileName = "default",
+) -> None:
+    """List the evidence items you may see, in the order they were received."""
+    found: list[dict[str, Any]] = []
+    with profiles.signed_in(profile) as connection:
+        while len(found) < limit:
+            query: dict[str, str | int] = {"limit": min(LARGEST_PAGE, limit - len(found))}
+            answer = connection.request("GET", ITEMS, params=query | ({"cursor": cursor} if cursor else {}))
+            for item in answer.json()["items"]:
+                found.append(item)
+                out.found(item, done=len(found))
+            cursor = _next_cursor(answer.headers.get("link", ""))
+            if cursor is None:
+                break
+    out.table(("number", "received", "recorded", "camera", "officer", "size", "file"), [_row(item) for item in found])
+    if not found:
+        out.say("No evidence items that you may see.")
+    if cursor is not None:
+        out.remark(f"There are more: evidence item list --cursor {cursor}")
+    out.sum_up(count=len(found), cursor=cursor)
+
+
+def show_item(
+    out: Output,
+    item: Annotated[str, typer.Argument(help="Evidence number or id.")],
+    custody: Annotated[bool, typer.Option("--custody", help="Its chain of custody as well.")] = False,
+    profile: ProfileName = "default",
+) -> None:
+    """Show one evidence item, and its chain of custody if asked."""
+    with profiles.signed_in(profile) as connection:
+        shown = connection.get(f"{ITEMS}/{quote(item, safe='')}")
+        chain = connection.get(f"{ITEMS}/{shown['id']}/custody") if custody else None
+    for name, value in _lines(shown):
+        out.say(f"{name:<13}{value}")
+    if chain is not None:
+        _show_chain(out, chain)
+    out.sum_up(item=shown, **({} if chain is None else {"custody": chain}))
+
+
+def add_items(
+    out: Output,
+    files: Annotated[list[Path], typer.Argument(help="Files to hand in; of any kind.", exists=True, dir_okay=False)],
+    camera: Camera = None,
+    officer: Officer = None,
+    incident: Incident = None,
+    recorded_at: Annotated[str | None, typer.Option(help="When it was recorded, with its zone.")] = None,
+    content_type: Annotated[str | None, typer.Option(help="What kind of file it is, if you know.")] = None,
+    no_digest: Annotated[
+        bool, typer.Option("--no-digest", help="Announce no digest: received as `declared: none`, as from a browser.")
+    ] = False,
+    dry_run: DryRun = False,
+    patience: PatienceSeconds = sending.PATIENCE_SECONDS,
+    profile: ProfileName = "default",
+) -> ExitCode:
+    """Hand in files as evidence, with your own sign-in; goes on where an earlier run stopped."""
+    from evidence.docking import folder
+
+    said = {
+        "camera": camera,
+        "officer": officer,
+        "incident": incident,
+        "recorded_at": recorded_at,
+        "content_type": content_type,
+    }
+    given = {name: value for name, value in said.items() if value is not None}
+    planned = [sending.Planned(folder.one(each), given) for each in files]
+    with sending.by_account(profile, out, patience=timedelta(seconds=patience)) as sender:
+        return sending.carry_out(out, sender, planned, dry_run=dry_run, declare=not no_digest)
+
+
+def _row(item: dict[str, Any]) -> list[str]:
+    content = item.get("content") or {}
+    return [
+        item["number"],
+        _minute(item["received_at"]),
+        _minute(content.get("recorded_at")),
+        content.get("camera") or "",
+        content.get("officer") or "",
+        readable_size(item["size"]),
+        content.get("filename") or "(content not shown to your role)",
+    ]
+
+
+def _lines(item: dict[str, Any]) -> list[tuple[str, str]]:
+    content = item.get("content") or {}
+    declared = {
+        "sha256": "its digest was declared before it arrived",
+        "none": "its digest was NOT declared before it arrived",
+    }
+    said = [
+        ("number", item["number"]),
+        ("id", item["id"]),
+        ("file", content.get("filename")),
+        ("kind", content.get("content_type")),
+        ("size", f"{item['size']} bytes"),
+        ("sha256", item["sha256"]),
+        ("declared", declared.get(item["declared"], item["declared"])),
+        ("received", item["received_at"]),
+        ("recorded", content.get("recorded_at") and f"{content['recorded_at']} (by the camera's clock)"),
+        ("camera", content.get("camera")),
+        ("officer", content.get("officer")),
+        ("incident", content.get("incident")),
+        ("media note", content.get("media_note")),
+    ]
+    return [(name, str(value)) for name, value in said if value]
+
+
+def _show_chain(out: Output, chain: dict[str, Any]) -> None:
+    records = chain["records"]
+    rows = [
+        [str(each["seq"]), each["at"], each["act"], each.get("actor") or "", each.get("detail") or ""]
+        for each in records
+    ]
+    out.table(("seq", "at", "act", "by", "detail"), rows)
+
+
+def _minute(instant: str | None) -> str:
+    return instant[:16].replace("T", " ") if instant else ""
+
+
+def _next_cursor(link: str) -> str | None:
+    """Return the cursor in a Link header's `next`, if it has one."""
+    for part in link.split(","):
+        address, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            values = parse_qs(urlsplit(address.strip().strip("<>")).query).get("cursor", [])
+            return values[0] if values else None
+    return None

@@ -1,0 +1,165 @@
+"""What `dock upload` and `item add` have in common: the plan, the run, and how it ended."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evidence.cli import profiles
+from evidence.cli.boundary import report
+from evidence.cli.exits import ExitCode
+from evidence.cli.output import Output, Step
+from evidence.clock import system_clock
+from evidence.errors import EvidenceError, RefusedError, UnavailableError
+
+if TYPE_CHECKING:
+    from evidence.docking.folder import FoundFile
+    from evidence.docking.state import SentFile, UploadState
+    from evidence.docking.upload import Sender
+
+Camera = Annotated[str | None, typer.Option("--camera", help="Serial number of the camera.")]
+Officer = Annotated[str | None, typer.Option("--officer", help="Badge of the officer who wore it.")]
+Incident = Annotated[str | None, typer.Option("--incident", help="Incident number.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+PatienceSeconds = Annotated[
+    int, typer.Option("--patience", min=0, help="Give up after so many seconds in which nothing moved.")
+]
+
+PATIENCE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One file to send and what is said of it."""
+
+    file: "FoundFile"
+    said: Mapping[str, str]
+
+
+@contextmanager
+def by_account(profile: str, out: Output, *, patience: timedelta) -> Iterator["Sender"]:
+    """Send with a person's sign-in. Receipts are checked against the keys the server shows now."""
+    from evidence.docking.receipts import read_trust
+    from evidence.docking.state import UploadState
+    from evidence.docking.upload import Sender
+
+    state_path = profiles.config_folder() / "profiles" / f"{profile}.uploads.sqlite"
+    with profiles.signed_in(profile) as connection, UploadState(state_path) as state:
+        trusted = read_trust(connection.request("GET", "/api/v1/trust").content)
+        yield Sender(
+            connection=connection,
+            state=state,
+            trusted=trusted,
+            watch=out.progress,
+            kept=out.kept,
+            clock=system_clock,
+            patience=patience,
+        )
+
+
+def carry_out(
+    out: Output,
+    sender: "Sender",
+    planned: Sequence[Planned],
+    *,
+    dry_run: bool = False,
+    declare: bool = True,
+    failed: int = 0,
+) -> ExitCode:
+    """Send every planned file and say how each ended; `failed` counts what failed before this."""
+    steps = [_step(each, sender.state) for each in planned]
+    out.plan(steps, dry_run=dry_run)
+    if dry_run:
+        out.sum_up(ExitCode.OK, "dry_run", files=len(planned))
+        return ExitCode.OK
+    codes: list[ExitCode] = []
+    received: list[SentFile] = []
+    for each in planned:
+        before = sender.state.of(each.file)
+        if before is not None and before.stage == "received":
+            continue
+        try:
+            row = sender.send(each.file, each.said, declare=declare)
+        except EvidenceError as error:
+            out_of_luck = report(error, out, name=each.file.name)
+            codes.append(out_of_luck)
+            if isinstance(error, (UnavailableError, RefusedError)):
+                break  # it would go the same way with every other file
+            continue
+        except OSError as error:
+            codes.append(report(error, out, name=each.file.name))
+            continue
+        if row.stage == "received":
+            received.append(row)
+            _show_received(out, each.file.name, row)
+        else:
+            codes.append(_show_quarantined(out, each.file.name, row))
+    return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed)
+
+
+def _step(planned: Planned, state: "UploadState") -> Step:
+    known = state.of(planned.file)
+    stage = known.stage if known else None
+    act, why = {
+        None: ("send", None),
+        "hashed": ("send", None),
+        "sending": ("go on sending", "an earlier run was interrupted"),
+        "received": ("skip", "received before"),
+        "quarantined": ("skip", "in quarantine; --again sends it once more"),
+    }[stage]
+    return Step(act=act, name=planned.file.name, size=planned.file.size, why=why)
+
+
+def _show_received(out: Output, name: str, row: "SentFile") -> None:
+    out.verified(
+        name,
+        f"received as {row.number or row.item}; the receipt is signed and names sha256 {row.sha256}",
+        item=row.item,
+        number=row.number,
+        size=row.size,
+        sha256=row.sha256,
+        receipt=row.receipt,
+    )
+    if row.receipt and not out.quiet:
+        out.say(*("  " + line for line in row.receipt.rstrip("\n").split("\n")))
+
+
+def _show_quarantined(out: Output, name: str, row: "SentFile") -> ExitCode:
+    out.problem(
+        f"in quarantine: {row.note}",
+        exit_code=ExitCode.INTEGRITY,
+        name=name,
+        next_step="nothing is lost; check the file and its card, then send it again with --again",
+    )
+    return ExitCode.INTEGRITY
+
+
+def _ended(
+    out: Output, *, planned: int, received: "Sequence[SentFile]", codes: Sequence[ExitCode], failed: int
+) -> ExitCode:
+    wrong = len(codes) + failed
+    skipped = planned - len(received) - len(codes)
+    if not wrong and not received:
+        code = ExitCode.NOTHING_TO_DO
+        out.say("Nothing to do: everything here was received before.")
+    elif not wrong:
+        code = ExitCode.OK
+    elif codes and codes[-1] in (ExitCode.TEMPORARY, ExitCode.REFUSED):
+        code = codes[-1]
+    elif not received and not skipped and len(set(codes)) == 1 and not failed:
+        code = codes[0]
+    else:
+        code = ExitCode.SOME_FAILED
+    out.remark(f"{len(received)} received, {skipped} skipped, {wrong} with a problem.")
+    out.sum_up(
+        code,
+        received=len(received),
+        skipped=skipped,
+        failed=wrong,
+        bytes=sum(row.size for row in received),
+        items=[row.item for row in received],
+    )
+    return code

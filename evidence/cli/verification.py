@@ -1,0 +1,24 @@
+"""`evidence verify`: the offline verifier, the very same as `python -m evidence.verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evidence.cli.exits import ExitCode
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("verify")(check)
+
+
+def check(
+    package: Annotated[Path, typer.Argument(help="The package: a zip file or the folder unpacked from it.")],
+    trust: Annotated[Path, typer.Option("--trust", help="The agency's public keys, from another source.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for programs.")] = False,
+) -> None:
+    """Check a package offline: what is altered, missing or out of order is named with its place."""
+    from evidence.verify import __main__ as verifier
+
+    raise typer.Exit(ExitCode(verifier.main([str(package), "--trust", str(trust), *(["--json"] if as_json else [])])))

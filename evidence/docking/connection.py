@@ -1,0 +1,214 @@
+"""A connection to a server: one base address, one token, and problems turned into our errors.
+
+What is worth a second try and what is not is decided here: UnavailableError and BusyError are
+worth one, everything else is final.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from evidence.errors import (
+    BusyError,
+    ChecksumError,
+    ConflictError,
+    EvidenceError,
+    GoneError,
+    IntegrityError,
+    InvalidError,
+    NotFoundError,
+    RefusedError,
+    TooLargeError,
+    UnavailableError,
+)
+
+TIMEOUT = httpx2.Timeout(connect=10.0, read=120.0, write=120.0, pool=10.0)
+"""Seconds. Reading is patient: the last answer of an upload comes after the server has read everything back."""
+
+RETRY_AFTER_SECONDS = 5
+"""When the server does not say how long to wait."""
+
+LONGEST_PROBLEM = 65_536
+"""Bytes of an error's body that are read; no more is needed to tell what happened."""
+
+ERRORS: Mapping[int, type[EvidenceError]] = {
+    400: InvalidError,
+    401: RefusedError,
+    403: RefusedError,
+    404: NotFoundError,
+    405: InvalidError,
+    409: ConflictError,
+    410: GoneError,
+    412: InvalidError,
+    413: TooLargeError,
+    415: InvalidError,
+    422: InvalidError,
+    423: BusyError,
+    460: ChecksumError,
+}
+"""By status. 429 and everything from 500 on is UnavailableError; other refusals are EvidenceError."""
+
+Token = Callable[[bool], str | None]
+"""Returns the token to send, or None. True asks for a new one because the old was refused."""
+
+
+def no_token(_renew: bool) -> None:
+    """Speak without a token, as anybody may to what is public."""
+    return
+
+
+class ServerProblem(Exception):  # noqa: N818 -- it is what the server said; the error is made of it
+    """What a server said was wrong (RFC 9457), whatever it sent. The cause of the error raised for it."""
+
+    def __init__(self, status: int, headers: httpx2.Headers, body: bytes) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+        self.members = _members(body)
+        self.request_id = self._text("request_id") or headers.get("x-request-id")
+        self.retry_after = _seconds(headers.get("retry-after"))
+
+    @property
+    def kind(self) -> str:
+        """The problem's `type`."""
+        return self._text("type")
+
+    def error(self) -> EvidenceError:
+        """Return the error of our family that says the same."""
+        what = self._text("detail") or self._text("title") or f"the server answered {self.status}"
+        next_step = self._text("next_step")
+        if self.status == 429 or self.status >= 500:
+            return UnavailableError(
+                what,
+                next_step=next_step or "run the same command again in a moment",
+                retry_after=self.retry_after if self.retry_after is not None else RETRY_AFTER_SECONDS,
+            )
+        return ERRORS.get(self.status, EvidenceError)(what, next_step=next_step)
+
+    def _text(self, member: str) -> str:
+        value = self.members.get(member)
+        return value if isinstance(value, str) else ""
+
+
+class Connection:
+    """A connection to one server, to be closed after use. Safe for one thread at a time."""
+
+    def __init__(self, url: str, token: Token = no_token, *, timeout: httpx2.Timeout = TIMEOUT) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._client = httpx2.Client(timeout=timeout, follow_redirects=False, trust_env=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """Return the JSON answer to a GET of a path below the base address."""
+        return _json(self.request("GET", path, params=query))
+
+    def post(self, path: str, body: Any) -> Any:
+        """Return the JSON answer to a POST of a JSON body."""
+        return _json(self.request("POST", path, json=body))
+
+    def request(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """Send one request and return the answer, which is a success; raise an EvidenceError otherwise.
+
+        A refused token is renewed once, so a body that flows is given as `parts`: a function
+        that begins it anew.  Paths only: our token goes nowhere but to our server, whatever a
+        server writes into a Location.
+        """
+        with self._translated():
+            answer = self._send(method, path, renew=False, **more)
+            if answer.status_code == 401 and self._token is not no_token:
+                answer = self._send(method, path, renew=True, **more)
+            if answer.is_success:
+                return answer
+        problem = ServerProblem(answer.status_code, answer.headers, answer.content)
+        raise problem.error() from problem
+
+    @contextmanager
+    def stream(self, method: str, path: str, **more: Any) -> Iterator[httpx2.Response]:
+        """Send one request and give the answer with its body unread; raise as `request` does."""
+        with self._translated():
+            headers = self._headers(more.pop("headers", {}), renew=False)
+            with self._client.stream(method, self.url + path, headers=headers, **more) as answer:
+                if not answer.is_success:
+                    body = b"".join(_first(answer.iter_bytes(), LONGEST_PROBLEM))
+                    problem = ServerProblem(answer.status_code, answer.headers, body)
+                    raise problem.error() from problem
+                yield answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        renew: bool,
+        headers: Mapping[str, str] | None = None,
+        parts: Callable[[], Iterable[bytes]] | None = None,
+        **more: Any,
+    ) -> httpx2.Response:
+        if parts is not None:
+            more["content"] = parts()
+        return self._client.request(method, self.url + path, headers=self._headers(headers or {}, renew=renew), **more)
+
+    def _headers(self, given: Mapping[str, str], *, renew: bool) -> dict[str, str]:
+        token = self._token(renew)
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        return {"Accept": "application/json, */*;q=0.5", **bearer, **given}
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Say in our words what a network says in many."""
+        try:
+            yield
+        except httpx2.TimeoutException:
+            raise UnavailableError(
+                f"{self.url} did not answer in time", next_step="run the same command again in a moment"
+            ) from None
+        except httpx2.TransportError:
+            raise UnavailableError(
+                f"{self.url} cannot be reached, or the connection broke",
+                next_step="check the address and that the server is running (`evidence doctor` there)",
+            ) from None
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+            raise InvalidError(
+                f"{self.url} is not an address", next_step="write it as http://host:port or https://host"
+            ) from None
+
+
+def _json(answer: httpx2.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        raise IntegrityError(
+            "the server's answer cannot be read", next_step="check that the address is that of an evidence room"
+        ) from None
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(body)
+    except ValueError:
+        return {}
+    return members if isinstance(members, dict) else {}
+
+
+def _seconds(value: str | None) -> int | None:
+    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+
+
+def _first(parts: Iterator[bytes], longest: int) -> Iterator[bytes]:
+    length = 0
+    for part in parts:
+        yield part
+        length += len(part)
+        if length >= longest:
+            return

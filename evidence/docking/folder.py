@@ -1,0 +1,202 @@
+"""A folder of recordings: which files are to be sent, and what their sidecars say of them.
+
+Names and contents come from cameras and strangers.  Links are never followed, so nothing from
+outside the folder can be drawn in; a file is opened by what it was when it was listed, not by
+its name alone.  Nothing is written here.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from evidence.errors import ConflictError, EvidenceError, InvalidError
+
+SIDECAR_LIMIT = 65_536
+"""The largest sidecar read, in bytes."""
+
+LONGEST_VALUE = 1024
+"""Characters of one value of a sidecar."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A regular file as it was when it was listed. `size` in bytes, `path` absolute."""
+
+    path: Path
+    name: str
+    size: int
+    mtime_ns: int
+    device: int
+    inode: int
+    sidecar: Path | None = None
+
+    def unchanged(self) -> bool:
+        """Say whether the file still is what was listed."""
+        try:
+            now = self.path.lstat()
+        except OSError:
+            return False
+        return _identity(now) == (self.device, self.inode, self.size, self.mtime_ns)
+
+    def open(self) -> BinaryIO:
+        """Open the very file that was listed; raise ConflictError when another stands in its place."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if _identity(os.fstat(descriptor)) != (self.device, self.inode, self.size, self.mtime_ns):
+            os.close(descriptor)
+            raise ConflictError(
+                "the file changed after it was listed", next_step="run the same command when it stands still"
+            )
+        return os.fdopen(descriptor, "rb")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something in the folder that will not be sent, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a folder holds: files to send in the order of their names, and the rest."""
+
+    files: Sequence[FoundFile] = field(default_factory=list)
+    skipped: Sequence[Skipped] = field(default_factory=list)
+
+
+def scan(folder: Path) -> Listing:
+    """List a folder and the folders in it. Hidden files, links, sidecars and special files are skipped."""
+    root = folder.resolve(strict=True)
+    files: list[FoundFile] = []
+    skipped: list[Skipped] = []
+    for entry in _entries(root):
+        name = str(Path(entry.path).relative_to(root))
+        if why := _why_not(entry):
+            skipped.append(Skipped(name, why))
+        elif not entry.is_dir(follow_symlinks=False):
+            device, inode, size, mtime_ns = _identity(entry.stat(follow_symlinks=False))
+            files.append(FoundFile(Path(entry.path), name, size, mtime_ns, device, inode))
+    return _with_sidecars(files, skipped)
+
+
+def one(path: Path) -> FoundFile:
+    """Return a file that a person named. A link they named is followed, for it was they who named it."""
+    resolved = path.resolve(strict=True)
+    found = resolved.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidError(f"{path} is not a file", next_step="name a file, or use `evidence dock upload FOLDER`")
+    device, inode, size, mtime_ns = _identity(found)
+    return FoundFile(resolved, path.name, size, mtime_ns, device, inode)
+
+
+def settle(
+    files: Sequence[FoundFile], *, still_for: timedelta, now: datetime, sleep: Callable[[float], None]
+) -> tuple[list[FoundFile], list[FoundFile]]:
+    """Return the files that stand still, and those somebody is still writing.
+
+    A file touched within `still_for` (or in the future, for cameras' clocks are wrong) is
+    looked at again after that time; all of them are waited for together.
+    """
+    latest = (now - still_for).timestamp()
+    fresh = {each.path for each in files if each.mtime_ns / 1e9 > latest}
+    if fresh:
+        sleep(still_for.total_seconds())
+    moving = [each for each in files if each.path in fresh and not each.unchanged()]
+    still = [each for each in files if each not in moving]
+    return still, moving
+
+
+def metadata(file: FoundFile, general: Mapping[str, str], *, sidecars: bool = True) -> dict[str, str]:
+    """Return what is said of a recording: what holds for the whole folder, and its sidecar, which knows better.
+
+    The server shows `recorded_at` (with its zone), `camera`, `officer`, `incident` and
+    `content_type`, and keeps everything else as it was said.
+
+    Raises InvalidError when the sidecar cannot be understood: whose recording it is must not be guessed.
+    """
+    own = _read_sidecar(file.sidecar) if sidecars and file.sidecar else {}
+    return {**general, **own}
+
+
+def sent_name(file: FoundFile) -> str:
+    """Return the file's own name as it is sent; bytes that are no UTF-8 are written out."""
+    return os.fsencode(file.path.name).decode("utf-8", errors="backslashreplace")
+
+
+def _entries(root: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(root) as listed:
+        entries = sorted(listed, key=lambda entry: os.fsencode(entry.name))
+    for entry in entries:
+        yield entry
+        if entry.is_dir(follow_symlinks=False) and not _why_not(entry):
+            yield from _entries(Path(entry.path))
+
+
+def _why_not(entry: os.DirEntry[str]) -> str | None:
+    if entry.is_symlink():
+        return "a link; links are not followed"
+    if entry.name.startswith("."):
+        return "hidden"
+    if not entry.is_dir(follow_symlinks=False) and not entry.is_file(follow_symlinks=False):
+        return "neither a file nor a folder"
+    return None
+
+
+def _with_sidecars(files: Sequence[FoundFile], skipped: list[Skipped]) -> Listing:
+    """Take `NAME.json` (or `NAME.mp4.json`) beside `NAME.mp4` for its sidecar, and off the list."""
+    paths = {each.path for each in files}
+    sidecars: dict[Path, Path] = {}
+    for each in files:
+        for candidate in (each.path.with_name(each.path.name + ".json"), each.path.with_suffix(".json")):
+            if each.path.suffix.lower() != ".json" and candidate in paths:
+                sidecars[each.path] = candidate
+                break
+    taken = set(sidecars.values())
+    skipped = [
+        *skipped,
+        *(Skipped(each.name, "a sidecar; it is read, not sent") for each in files if each.path in taken),
+    ]
+    kept = [
+        FoundFile(each.path, each.name, each.size, each.mtime_ns, each.device, each.inode, sidecars.get(each.path))
+        for each in files
+        if each.path not in taken
+    ]
+    return Listing(kept, skipped)
+
+
+def _read_sidecar(path: Path) -> dict[str, str]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            content = stream.read(SIDECAR_LIMIT + 1)
+        members = json.loads(content) if len(content) <= SIDECAR_LIMIT else None
+    except (OSError, ValueError, RecursionError):
+        members = None
+    if not isinstance(members, dict) or not all(_is_scalar(value) for value in members.values()):
+        raise _unreadable(path, "it must be one JSON object of short texts and numbers")
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in members.items()}
+    for name, value in texts.items():
+        if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or len(value) > LONGEST_VALUE:
+            raise _unreadable(path, "a name in it is not plain, or a text is too long")
+    return texts
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, (str, int, float))
+
+
+def _unreadable(path: Path, why: str) -> EvidenceError:
+    return InvalidError(
+        f"the sidecar {path.name} cannot be understood: {why}",
+        next_step="mend it, or send without sidecars: --no-sidecars",
+    )
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

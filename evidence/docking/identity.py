@@ -1,0 +1,198 @@
+"""Who this dock is: its own key, made here and never leaving, and what the server said at enrolment.
+
+A dock's folder holds `key.pem` (private, 0600), `dock.json` (its name, id and server) and
+`trust.json` (the server's public keys as they were at enrolment: receipts are checked against
+these, so a server cannot quietly change them later).
+"""
+
+import base64
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from evidence.clock import Clock
+from evidence.docking.connection import Connection
+from evidence.errors import NotFoundError, SetupError
+
+ASSERTION_LIFE = timedelta(minutes=2)
+"""How long a signed statement 'I am this dock' is good; the server takes at most five minutes."""
+
+COORDINATE_SIZE = 32
+"""Bytes of each half of a P-256 point or signature."""
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+TOKENS = "/api/v1/tokens"
+
+RENEW_AFTER = 0.8
+"""Share of a token's life after which a new one is asked for: a piece may take a while on a slow line."""
+
+
+def folder_name(name: str) -> str:
+    """Return the name of a dock's folder: the dock's own where it is plain, else one made of it."""
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40] or "dock"
+    return f"{plain}-{sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class DockKey:
+    """An EC P-256 key of one dock."""
+
+    private: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def load_or_create(cls, folder: Path) -> Self:
+        """Return the key in the folder, after making it (0600, folder 0700) if there is none."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "key.pem"
+        if not path.exists():
+            key = ec.generate_private_key(ec.SECP256R1())
+            write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return cls.load(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return the key in the folder; raise SetupError when it is missing, damaged or readable by others."""
+        path = folder / "key.pem"
+        try:
+            if path.stat().st_mode & 0o077:
+                raise SetupError(f"{path} can be read by others", next_step=f"chmod 600 {path}")
+            key = load_pem_private_key(path.read_bytes(), password=None)
+        except FileNotFoundError:
+            raise SetupError(f"{path} is missing", next_step="enrol the dock again: evidence dock enrol NAME") from None
+        except ValueError:
+            raise SetupError(f"{path} cannot be read as a key", next_step="enrol the dock again") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise SetupError(f"{path} is no P-256 key", next_step="enrol the dock again")
+        return cls(key)
+
+    def public_jwk(self) -> dict[str, str]:
+        """Return the public half as a JSON Web Key."""
+        point = self.private.public_key().public_numbers()
+        return {"kty": "EC", "crv": "P-256", "x": _number(point.x), "y": _number(point.y)}
+
+    def assertion(self, dock_id: str, *, audience: str, at: datetime) -> str:
+        """Sign 'I am this dock' (RFC 7523, ES256) for one use within ASSERTION_LIFE."""
+        claims = {
+            "iss": dock_id,
+            "sub": dock_id,
+            "aud": audience,
+            "jti": secrets.token_urlsafe(24),
+            "iat": int(at.timestamp()),
+            "exp": int((at + ASSERTION_LIFE).timestamp()),
+        }
+        signed = f"{_segment({'alg': 'ES256', 'typ': 'JWT'})}.{_segment(claims)}"
+        # JWS wants both numbers of the signature side by side (RFC 7518, 3.4), not in DER.
+        r, s = decode_dss_signature(self.private.sign(signed.encode("ascii"), ec.ECDSA(SHA256())))
+        return f"{signed}.{_base64url(r.to_bytes(COORDINATE_SIZE) + s.to_bytes(COORDINATE_SIZE))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dock:
+    """An enrolled dock, as its own folder knows it."""
+
+    name: str
+    id: str
+    url: str
+    fingerprint: str
+    enrolled_at: str
+
+    def write(self, folder: Path) -> None:
+        """Keep this in the dock's folder."""
+        write_private(folder / "dock.json", json.dumps(asdict(self), indent=1).encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Return the dock of the folder; raise NotFoundError when none was enrolled here."""
+        try:
+            members = json.loads((folder / "dock.json").read_bytes())
+            return cls(**members)
+        except FileNotFoundError:
+            raise NotFoundError(
+                "no such dock is enrolled on this machine",
+                next_step="evidence dock enrol NAME --code CODE --url ADDRESS",
+            ) from None
+        except (ValueError, TypeError):
+            raise SetupError(f"{folder / 'dock.json'} is damaged", next_step="enrol the dock again") from None
+
+
+class DockToken:
+    """The token of an enrolled dock: asked for when first needed, and again before it ends or when refused."""
+
+    def __init__(self, dock: Dock, key: DockKey, *, clock: Clock) -> None:
+        self._dock = dock
+        self._key = key
+        self._clock = clock
+        self._token: str | None = None
+        self._renew_at = clock()
+
+    def __call__(self, renew: bool) -> str:
+        """Return a token that is good; raise RefusedError when the dock is retired or unknown."""
+        if renew or self._token is None or self._clock() >= self._renew_at:
+            self._token, life = self._sign_in()
+            self._renew_at = self._clock() + life * RENEW_AFTER
+        return self._token
+
+    def _sign_in(self) -> tuple[str, timedelta]:
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": self._key.assertion(self._dock.id, audience=self._dock.url + TOKENS, at=self._clock()),
+        }
+        with Connection(self._dock.url) as connection:
+            answer = connection.request("POST", TOKENS, data=form).json()
+        return answer["access_token"], timedelta(seconds=int(answer["expires_in"]))
+
+
+def enrolled(docks: Path) -> list[tuple[Dock, Path]]:
+    """Return the docks enrolled on this machine with their folders, by name."""
+    if not docks.is_dir():
+        return []
+    found = [(Dock.read(folder), folder) for folder in docks.iterdir() if (folder / "dock.json").exists()]
+    return sorted(found, key=lambda each: each[0].name)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _segment(members: dict[str, Any]) -> str:
+    return _base64url(json.dumps(members, separators=(",", ":")).encode())
+
+
+def _number(value: int) -> str:
+    return _base64url(value.to_bytes(COORDINATE_SIZE))
+
+
+def _base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")

@@ -1,0 +1,134 @@
+"""The story of one file: hash it, send it, hold the server to its receipt, remember it.
+
+Every step is durable in `state` before the next one, so that after a kill at any point the next
+run goes on where this one was.  A file counts as received only with a receipt that was checked;
+that the server said so is not enough.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Protocol
+
+from evidence.clock import Clock
+from evidence.docking import client, receipts
+from evidence.docking.client import Pace, UploadStatus
+from evidence.docking.connection import Connection
+from evidence.docking.folder import FoundFile, sent_name
+from evidence.docking.patience import Patience
+from evidence.docking.state import SentFile, UploadState
+from evidence.errors import ConflictError, GoneError, IntegrityError, NotFoundError
+from evidence.proof.trust import Trust
+
+
+class Watcher(Protocol):
+    """Shows progress: gives a function to be told how many more bytes are done."""
+
+    def __call__(self, name: str, *, total: int, done: int = 0) -> AbstractContextManager[Callable[[int], None]]:
+        """Show the progress of one thing of `total` bytes while the block runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Everything that sending needs, and that is the same for all files of a run."""
+
+    connection: Connection
+    state: UploadState
+    trusted: Trust
+    watch: Watcher
+    kept: Callable[[str, int, int], None]
+    """Is told name, bytes that the server keeps for good, and size."""
+
+    clock: Clock
+    patience: timedelta
+    pace: Pace = field(default_factory=Pace)
+
+    def send(self, file: FoundFile, said: Mapping[str, str], *, declare: bool = True) -> SentFile:
+        """Bring one file to its end: `received` with a checked receipt, or `quarantined` with the reason.
+
+        `said` is what is announced besides name and digest.  Without `declare` no digest is
+        announced, which only people may do.  Raises an EvidenceError when neither end was reached.
+        """
+        row = self.state.of(file)
+        if row is None:
+            row = self._keep(self._hashed(file))
+        if row.stage in ("received", "quarantined"):
+            return row
+        if row.upload_id is None:
+            row = self._opened(row, file, said, declare=declare)
+        try:
+            answer = self._transferred(row, file)
+        except (GoneError, NotFoundError):
+            # The upload expired or was terminated while we were away: begin anew.
+            row = self._opened(row, file, said, declare=declare)
+            answer = self._transferred(row, file)
+        return self._keep(self._ended(row, answer))
+
+    def forget_quarantine(self, row: SentFile) -> SentFile:
+        """Make a file that ended in quarantine one that is to be sent again."""
+        return self._keep(replace(row, stage="hashed", upload_id=None, note=None))
+
+    def _hashed(self, file: FoundFile) -> SentFile:
+        with file.open() as stream, self.watch(f"hash {file.name}", total=file.size) as advance:
+            digest = client.digest_of(stream, _position(advance))
+        if not file.unchanged():
+            raise ConflictError(
+                "the file changed while it was read", next_step="run the same command when it stands still"
+            )
+        return SentFile(path=file.path, size=file.size, mtime_ns=file.mtime_ns, sha256=digest, stage="hashed")
+
+    def _opened(self, row: SentFile, file: FoundFile, said: Mapping[str, str], *, declare: bool) -> SentFile:
+        digest = {"sha256": row.sha256} if declare else {}
+        metadata = {**said, **digest, "filename": sent_name(file)}
+        upload = client.open_upload(self.connection, size=file.size, metadata=metadata, patience=self._patience())
+        return self._keep(replace(row, upload_id=upload, stage="sending"))
+
+    def _transferred(self, row: SentFile, file: FoundFile) -> UploadStatus:
+        assert row.upload_id is not None
+        with file.open() as stream, self.watch(f"send {file.name}", total=file.size) as advance:
+            client.send(
+                self.connection,
+                row.upload_id,
+                stream,
+                size=file.size,
+                show=_position(advance),
+                kept=lambda offset: self.kept(file.name, offset, file.size),
+                patience=self._patience(),
+                pace=self.pace,
+            )
+        return client.status(self.connection, row.upload_id)
+
+    def _ended(self, row: SentFile, answer: UploadStatus) -> SentFile:
+        if answer.state == "quarantined":
+            return replace(row, stage="quarantined", note=answer.explanation or "the server did not say why")
+        if answer.item is None or answer.receipt is None or answer.record is None:
+            raise IntegrityError("the server received the file and gave no receipt", next_step=receipts.NEXT_STEP)
+        receipts.check(
+            answer.receipt,
+            trusted=self.trusted,
+            item=answer.item,
+            sealed=answer.record,
+            sha256=row.sha256,
+            size=row.size,
+        )
+        return replace(row, stage="received", item=answer.item, number=answer.number, receipt=answer.receipt)
+
+    def _patience(self) -> Patience:
+        return Patience(self.patience)
+
+    def _keep(self, row: SentFile) -> SentFile:
+        return self.state.put(row, at=self.clock().isoformat())
+
+
+def _position(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """Turn 'so many more bytes' into 'at this byte now', which may also go back."""
+    shown = 0
+
+    def show(position: int) -> None:
+        nonlocal shown
+        advance(position - shown)
+        shown = position
+
+    return show
