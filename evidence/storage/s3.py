@@ -44,7 +44,7 @@ from evidence.storage.store import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, DefaultRetentionTypeDef, ObjectTypeDef
 
 RETRIES = 4
 """A request that failed in passing is sent again at most this often."""
@@ -459,16 +459,14 @@ class S3Store:
         if there.get("ObjectLockEnabled") != "Enabled":
             raise SetupError(
                 f"The bucket {self._bucket} has no Object Lock: whoever has its credentials could delete evidence.",
-                next_step="It is chosen when a bucket is made: name a bucket that does not exist yet, and it will be made so.",
+                next_step="It is chosen when a bucket is made: name one that does not exist yet, to have it made.",
             )
         if "Rule" not in there and self._default_days is not None:
+            rule: DefaultRetentionTypeDef = {"Mode": self._lock_mode, "Days": self._default_days}
             self._call(
                 lambda: self._client.put_object_lock_configuration(
                     Bucket=self._bucket,
-                    ObjectLockConfiguration={
-                        "ObjectLockEnabled": "Enabled",
-                        "Rule": {"DefaultRetention": {"Mode": self._lock_mode, "Days": self._default_days}},
-                    },
+                    ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": rule}},
                 )
             )
 

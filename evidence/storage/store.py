@@ -57,7 +57,8 @@ class ObjectStore(Protocol):
     to each:
 
     - an object appears only once it is wholly written, durable, and (for `put`) its digest agrees;
-    - a key is written once and never replaced (AlreadyThereError);
+    - a key is written once and never replaced (AlreadyThereError; where a service cannot keep two
+      writers apart at the same instant, each has written a version of its own and is told which);
     - a missing key raises KeyError;
     - any range can be read without reading what is before it;
     - a locked object cannot be removed before its date, and the date only ever moves later;
