@@ -2,10 +2,11 @@
 
 An event becomes a custody record when it is sealed (ledger.py).  What it says openly goes into
 the record's body: who by pseudonymous id, what by digest, plain facts.  What it says in
-`sensitive` (names, reasons, addresses) enters the record only as salted digests.
+confidence (names, reasons, addresses) enters the record only as salted digests.
 
-The acts and what each may hold are in evidence/proof/acts.py; an event that says more is refused
-when it is recorded.
+Each class lists what it says openly (`open_facts`) and what only in disclosures (`withheld`), by the
+names of its fields.  The acts and what each may hold are in evidence/proof/acts.py; an event that
+says more is refused when it is recorded.
 """
 
 from dataclasses import dataclass
@@ -161,6 +162,10 @@ class CustodyEvent:
     """Something that happened. `request_id` makes a retry of the same request the same record."""
 
     act: ClassVar[str]
+    open_facts: ClassVar[tuple[str, ...]] = ()
+    withheld: ClassVar[tuple[str, ...]] = ()
+    told_apart_by: ClassVar[tuple[str, ...]] = ()
+    """What tells two events of one act in one request on one chain apart."""
 
     actor: Actor
     request_id: str
@@ -174,29 +179,37 @@ class CustodyEvent:
     @property
     def key(self) -> str:
         """What tells this event from every other on its chain, however often its request is sent."""
-        return f"{self.request_id}:{self.act}" + (f":{self.subject}" if self.subject else "")
-
-    @property
-    def subject(self) -> str:
-        """What tells apart two events of one act in one request on one chain."""
-        return ""
+        return ":".join((self.request_id, self.act, *(str(getattr(self, name)) for name in self.told_apart_by)))
 
     def members(self) -> Members:
-        """Return what the body says besides who, when and in which request. None is left out."""
+        """Return what the body says besides who, when, in which request and the facts."""
         return {}
 
     def facts(self) -> Members:
-        """Return the plain facts. None is left out."""
-        return {}
+        """Return the plain facts of the body."""
+        return self._named(self.open_facts)
 
     def sensitive(self) -> Members:
-        """Return what is committed to and disclosed apart from the record. None is left out."""
-        return {}
+        """Return what the record only commits to."""
+        return self._named(self.withheld)
+
+    def _named(self, names: tuple[str, ...]) -> Members:
+        """Take fields by name; what was not said is left out. `upload_id` is called `upload` in a record."""
+        return _said({name.removesuffix("_id"): _plain(getattr(self, name)) for name in names})
 
 
 def _said(members: Members) -> Members:
-    """Leave out what was not said."""
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(f"a custody event says nothing in a {type(value).__name__}")
 
 
 def _instant(at: datetime | None) -> str | None:
@@ -216,6 +229,9 @@ class _ItemEvent(CustodyEvent):
 class _Arrival(_ItemEvent):
     """`declared`, `streamed` and `read_back` are the three digests (32 bytes) that had to agree."""
 
+    open_facts = ("upload_id",)
+    withheld = ("filename", "number", "camera_serial", "officer_badge", "source")
+
     upload_id: UUID
     original: CitedObject
     chunk_list: CitedObject
@@ -231,23 +247,13 @@ class _Arrival(_ItemEvent):
 
     def members(self) -> Members:
         digests = {"declared": self.declared, "streamed": self.streamed, "read_back": self.read_back}
-        return {
-            "obj": [self.original.members(), self.chunk_list.members()],
-            "occ": _instant(self.recorded_at),
-            "att": [{"kind": kind, "sha256": digest.hex()} for kind, digest in digests.items() if digest],
-        }
-
-    def facts(self) -> Members:
-        return {"upload": str(self.upload_id)}
-
-    def sensitive(self) -> Members:
-        return {
-            "filename": self.filename,
-            "number": self.number,
-            "camera_serial": self.camera_serial,
-            "officer_badge": self.officer_badge,
-            "source": self.source,
-        }
+        return _said(
+            {
+                "obj": [self.original.members(), self.chunk_list.members()],
+                "occ": _instant(self.recorded_at),
+                "att": [{"kind": kind, "sha256": digest.hex()} for kind, digest in digests.items() if digest],
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +275,8 @@ class ItemProbed(_ItemEvent):
     """A program read what kind of footage the original holds. `streams` is how many there are."""
 
     act = "item.probed"
+    open_facts = ("outcome", "container", "duration_us", "streams")
+    withheld = ("note",)
 
     original: CitedObject
     tool: Tool
@@ -279,31 +287,19 @@ class ItemProbed(_ItemEvent):
     note: str | None = None
 
     def members(self) -> Members:
+        """Return the original and the program."""
         return {"obj": [self.original.members()], "tool": self.tool.members()}
-
-    def facts(self) -> Members:
-        return {
-            "outcome": self.outcome,
-            "container": self.container,
-            "duration_us": self.duration_us,
-            "streams": self.streams,
-        }
-
-    def sensitive(self) -> Members:
-        return {"note": self.note}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ExportEvent(_ItemEvent):
+    told_apart_by = ("export_id",)
+
     export_id: UUID
     objects: tuple[CitedObject, ...] = ()
 
-    @property
-    def subject(self) -> str:
-        return str(self.export_id)
-
     def members(self) -> Members:
-        return {"obj": [cited.members() for cited in self.objects] or None}
+        return _said({"obj": [cited.members() for cited in self.objects] or None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,16 +307,12 @@ class ItemExported(_ExportEvent):
     """An export of the item began: the intent, committed before any byte leaves."""
 
     act = "item.exported"
+    open_facts = ("export_id",)
+    withheld = ("reason", "recipient", "source")
 
     reason: str | None = None
     recipient: str | None = None
     source: str | None = None
-
-    def facts(self) -> Members:
-        return {"export": str(self.export_id)}
-
-    def sensitive(self) -> Members:
-        return {"reason": self.reason, "recipient": self.recipient, "source": self.source}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,17 +320,17 @@ class ItemExportEnded(_ExportEvent):
     """An export ended: the completion. `size` is bytes sent, `outcome` whole or not."""
 
     act = "item.export_ended"
+    open_facts = ("export_id", "outcome", "size")
 
     outcome: str
     size: int
-
-    def facts(self) -> Members:
-        return {"export": str(self.export_id), "outcome": self.outcome, "size": self.size}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _UploadEvent(CustodyEvent):
     """Stands on the chain of whoever sends: `sender_kind` and `sender_id`, also when the system acts."""
+
+    told_apart_by = ("upload_id",)
 
     upload_id: UUID
     sender_kind: PrincipalKind
@@ -348,27 +340,19 @@ class _UploadEvent(CustodyEvent):
     def chain(self) -> str:
         return chain_of(self.sender_kind, self.sender_id)
 
-    @property
-    def subject(self) -> str:
-        return str(self.upload_id)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOpened(_UploadEvent):
     """An upload began. `size` in bytes as announced, `declared` is "sha256" or "none"."""
 
     act = "upload.opened"
+    open_facts = ("upload_id", "size", "declared")
+    withheld = ("filename", "source")
 
     size: int | None = None
     declared: str | None = None
     filename: str | None = None
     source: str | None = None
-
-    def facts(self) -> Members:
-        return {"upload": str(self.upload_id), "size": self.size, "declared": self.declared}
-
-    def sensitive(self) -> Members:
-        return {"filename": self.filename, "source": self.source}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,6 +360,8 @@ class UploadQuarantined(_UploadEvent):
     """An upload failed a check; its bytes are kept apart. `reason` is a short code, `explanation` for people."""
 
     act = "upload.quarantined"
+    open_facts = ("upload_id", "reason", "size", "declared")
+    withheld = ("explanation",)
 
     reason: str
     explanation: str | None = None
@@ -384,29 +370,18 @@ class UploadQuarantined(_UploadEvent):
     objects: tuple[CitedObject, ...] = ()
 
     def members(self) -> Members:
-        return {"obj": [cited.members() for cited in self.objects] or None}
-
-    def facts(self) -> Members:
-        return {
-            "upload": str(self.upload_id),
-            "reason": self.reason,
-            "size": self.size,
-            "declared": self.declared,
-        }
-
-    def sensitive(self) -> Members:
-        return {"explanation": self.explanation}
+        """Return the objects kept."""
+        return _said({"obj": [cited.members() for cited in self.objects] or None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _UnfinishedUpload(_UploadEvent):
     """`size` bytes were announced, `received` had arrived."""
 
+    open_facts = ("upload_id", "size", "received")
+
     size: int | None = None
     received: int | None = None
-
-    def facts(self) -> Members:
-        return {"upload": str(self.upload_id), "size": self.size, "received": self.received}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,18 +402,14 @@ class UploadExpired(_UnfinishedUpload):
 class _AccountEvent(CustodyEvent):
     """Stands on the chain of whoever acts; what the system does to an account stands on that account's."""
 
+    open_facts: ClassVar[tuple[str, ...]] = ("account_id",)
+    told_apart_by: ClassVar[tuple[str, ...]] = ("account_id",)
+
     account_id: UUID
 
     @property
     def chain(self) -> str:
         return self.actor.chain or chain_of("account", self.account_id)
-
-    @property
-    def subject(self) -> str:
-        return str(self.account_id)
-
-    def facts(self) -> Members:
-        return {"account": str(self.account_id)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -446,13 +417,11 @@ class AccountCreated(_AccountEvent):
     """An account was created."""
 
     act = "account.created"
+    withheld = ("email", "name", "badge")
 
     email: str
     name: str
     badge: str | None = None
-
-    def sensitive(self) -> Members:
-        return {"email": self.email, "name": self.name, "badge": self.badge}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,11 +429,9 @@ class AccountSuspended(_AccountEvent):
     """An account was suspended."""
 
     act = "account.suspended"
+    withheld = ("reason",)
 
     reason: str | None = None
-
-    def sensitive(self) -> Members:
-        return {"reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -472,15 +439,10 @@ class RoleGranted(_AccountEvent):
     """A role was granted to an account."""
 
     act = "role.granted"
+    open_facts = ("account_id", "role")
+    told_apart_by = ("account_id", "role")
 
     role: str
-
-    @property
-    def subject(self) -> str:
-        return f"{self.account_id}:{self.role}"
-
-    def facts(self) -> Members:
-        return {"account": str(self.account_id), "role": self.role}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -488,11 +450,9 @@ class AccountSignedIn(CustodyEvent):
     """An account signed in. `source` is the network address it came from."""
 
     act = "account.signed_in"
+    withheld = ("source",)
 
     source: str | None = None
-
-    def sensitive(self) -> Members:
-        return {"source": self.source}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -500,6 +460,8 @@ class SignInRefused(CustodyEvent):
     """A sign-in was refused. Stands on the account that was claimed, or among the refused."""
 
     act = "account.sign_in_refused"
+    open_facts = ("reason",)
+    withheld = ("dock_id", "source")
 
     reason: str
     account_id: UUID | None = None
@@ -508,15 +470,8 @@ class SignInRefused(CustodyEvent):
 
     @property
     def chain(self) -> str:
-        if self.account_id is not None:
-            return chain_of("account", self.account_id)
-        return REFUSED_CHAIN
-
-    def facts(self) -> Members:
-        return {"reason": self.reason}
-
-    def sensitive(self) -> Members:
-        return {"dock": self.dock_id and str(self.dock_id), "source": self.source}
+        """The claimed account's chain, if there is such an account."""
+        return REFUSED_CHAIN if self.account_id is None else chain_of("account", self.account_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -524,25 +479,24 @@ class DockInvited(CustodyEvent):
     """A code was given out by which one dock may enroll."""
 
     act = "dock.invited"
+    withheld = ("name", "invitation_id")
+    told_apart_by = ("invitation_id",)
 
     invitation_id: UUID
     name: str
 
     @property
     def chain(self) -> str:
+        """The inviting account's chain; the system's invitation has one of its own."""
         return self.actor.chain or chain_of("dock", self.invitation_id)
-
-    @property
-    def subject(self) -> str:
-        return str(self.invitation_id)
-
-    def sensitive(self) -> Members:
-        return {"name": self.name, "invitation": str(self.invitation_id)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _DockEvent(CustodyEvent):
     """Stands on the chain of whoever acts; what the system does to a dock stands on that dock's."""
+
+    open_facts: ClassVar[tuple[str, ...]] = ("dock_id",)
+    told_apart_by: ClassVar[tuple[str, ...]] = ("dock_id",)
 
     dock_id: UUID
 
@@ -550,29 +504,18 @@ class _DockEvent(CustodyEvent):
     def chain(self) -> str:
         return self.actor.chain or chain_of("dock", self.dock_id)
 
-    @property
-    def subject(self) -> str:
-        return str(self.dock_id)
-
-    def facts(self) -> Members:
-        return {"dock": str(self.dock_id)}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockEnrolled(_DockEvent):
     """A dock enrolled with its key. `fingerprint` is of the key."""
 
     act = "dock.enrolled"
+    open_facts = ("dock_id", "fingerprint")
+    withheld = ("name", "invitation_id")
 
     fingerprint: str
     name: str
     invitation_id: UUID | None = None
-
-    def facts(self) -> Members:
-        return {"dock": str(self.dock_id), "fingerprint": self.fingerprint}
-
-    def sensitive(self) -> Members:
-        return {"name": self.name, "invitation": self.invitation_id and str(self.invitation_id)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -580,11 +523,9 @@ class DockRetired(_DockEvent):
     """A dock was retired; its key is good for nothing from now on."""
 
     act = "dock.retired"
+    withheld = ("reason",)
 
     reason: str | None = None
-
-    def sensitive(self) -> Members:
-        return {"reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -592,41 +533,40 @@ class DockSignedIn(CustodyEvent):
     """A dock signed in with its key."""
 
     act = "dock.signed_in"
+    withheld = ("source",)
 
     source: str | None = None
-
-    def sensitive(self) -> Members:
-        return {"source": self.source}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAdded(CustodyEvent):
-    """A signing key came into use. `public` is the raw public key, `id` its key id in a signed note (4 bytes)."""
+    """A signing key came into use.
+
+    `public` is the raw public key, `key_id` the four bytes that name it in a signed note.
+    """
 
     act = "key.added"
+    open_facts = ("name", "role", "algorithm", "public")
 
     name: str
-    id: bytes
+    key_id: bytes
     role: str
     algorithm: str
     public: bytes
 
     @property
     def chain(self) -> str:
+        """The chain of all keys."""
         return KEYS_CHAIN
 
     @property
-    def subject(self) -> str:
-        return f"{self.name}+{self.id.hex()}"
+    def key(self) -> str:
+        """The key itself: it is added once, whoever asks and however often."""
+        return f"{self.act}:{self.public.hex()}"
 
     def facts(self) -> Members:
-        return {
-            "name": self.name,
-            "id": self.id.hex(),
-            "role": self.role,
-            "algorithm": self.algorithm,
-            "public": self.public.hex(),
-        }
+        """Return the facts; a key's id is called `id`."""
+        return {**self._named(self.open_facts), "id": self.key_id.hex()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -634,13 +574,9 @@ class AccessRefused(CustodyEvent):
     """Somebody was refused an action. `reason` is for people; `named` is what they asked for, as they named it."""
 
     act = "access.refused"
+    open_facts = ("action",)
+    withheld = ("reason", "named")
 
     action: str
     reason: str | None = None
     named: str | None = None
-
-    def facts(self) -> Members:
-        return {"action": self.action}
-
-    def sensitive(self) -> Members:
-        return {"reason": self.reason, "named": self.named}
