@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from migrations.grants import grant
+from evidence.engines.grants import grant
 
 revision = "20261122_0930"
 down_revision = "20261122_0920"
