@@ -4,7 +4,9 @@ EvidenceError
 ├── RefusedError              the rules say no
 ├── NotFoundError             no such thing, or none you may know of
 ├── InvalidError              what was sent cannot be understood or accepted
-│   └── TooLargeError
+│   ├── TooLargeError
+│   ├── OtherVersionError     the protocol is spoken in another version
+│   └── OtherContentError     the body is of a kind that is not taken here
 ├── ConflictError             the thing is in the wrong state for this
 │   ├── OffsetConflictError   an upload goes on at another byte than was sent
 │   ├── BusyError             somebody else is at it now; try again shortly
@@ -44,6 +46,14 @@ class InvalidError(EvidenceError):
 
 class TooLargeError(InvalidError):
     """What was announced or sent is larger than can be taken."""
+
+
+class OtherVersionError(InvalidError):
+    """The protocol is spoken in another version."""
+
+
+class OtherContentError(InvalidError):
+    """The body is of a kind that is not taken here."""
 
 
 class ConflictError(EvidenceError):

@@ -4,10 +4,12 @@
 runs the application.  Without a room the application only describes itself (`evidence openapi`).
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 
 from fastapi import FastAPI, Request
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from auth import http as auth_http
 from evidence import __version__, api
@@ -15,6 +17,7 @@ from evidence.api import problems
 from evidence.api.dependencies import room as room_of
 from evidence.api.middleware import RequestStamp
 from evidence.database import unit_of_work
+from evidence.ingest.intake import Intake
 from evidence.room import Room
 
 DESCRIPTION = """Body-worn camera footage under a chain of custody that anybody can check.
@@ -30,13 +33,22 @@ def create_app(room: Room | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         generate_unique_id_function=lambda route: route.name,
+        lifespan=_lifespan,
     )
     app.state.room = room
+    app.state.intake = Intake(room) if room else None
     app.add_middleware(RequestStamp)
     problems.install(app)
     app.include_router(auth_http.router(_doors), prefix="/api/v1", max_body_size=api.BODY_LIMIT)
     app.include_router(api.router())
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    if app.state.intake is not None:
+        await run_in_threadpool(app.state.intake.close)
 
 
 def _doors(request: Request) -> auth_http.TokenDoors:

@@ -20,6 +20,8 @@ HEADERS = {
 class RequestStamp:
     """Stamps each request with an id of ours and each answer with it and the headers above.
 
+    A route adds headers to all its answers, problems included, by `request.state.headers`.
+
     Plain ASGI, so that bodies stream through untouched.  The log line holds method, path and
     status: ids, never names or what was sent.
     """
@@ -40,7 +42,7 @@ class RequestStamp:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
-                for name, value in HEADERS.items():
+                for name, value in {**HEADERS, **scope["state"].get("headers", {})}.items():
                     headers.setdefault(name, value)
                 log.info(
                     "answered",

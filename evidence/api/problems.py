@@ -23,6 +23,8 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.RefusedError: (403, "refused", "Not permitted"),
     errors.NotFoundError: (404, "not-found", "No such thing"),
     errors.TooLargeError: (413, "too-large", "Too large"),
+    errors.OtherVersionError: (412, "other-version", "Another version"),
+    errors.OtherContentError: (415, "other-content", "Not taken here"),
     errors.InvalidError: (400, "invalid", "Cannot be accepted"),
     errors.OffsetConflictError: (409, "offset-conflict", "The upload goes on at another byte"),
     errors.BusyError: (423, "busy", "Somebody else is at it"),

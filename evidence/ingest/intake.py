@@ -1,0 +1,211 @@
+"""Intake: what one server process holds of the uploads it is at work on.
+
+Writers, trailing readers, and the threads that hash and encrypt.  Nothing in here is needed to go
+on with an upload: another process, or this one after a crash, starts from the row.
+"""
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from threading import Lock
+
+from auth.principals import Principal
+from evidence.database import unit_of_work
+from evidence.errors import BusyError, IntegrityError, OffsetConflictError
+from evidence.ids import UploadId
+from evidence.ingest import clearing, receive, uploads
+from evidence.ingest.fences import LEASE, Fence, Fences
+from evidence.ingest.models import Upload
+from evidence.ingest.trailing import Trailing
+from evidence.ingest.writing import Writer
+from evidence.room import Room
+from evidence.storage.models import StoredObject
+
+_LETTING_GO = 30.0
+"""Seconds a writer that was asked to stop has for flushing what it holds."""
+
+_SEALERS = 8
+"""Uploads one process seals at the same time; most of it is waiting for the disk."""
+
+
+class Intake:
+    """The uploads of one process. Safe to use from many threads; close it at the end."""
+
+    def __init__(self, room: Room, *, lease: timedelta = LEASE) -> None:
+        cores = os.cpu_count() or 2
+        self.room = room
+        self.fences = Fences(room.sessions, lease=lease)
+        # Few threads for work that is all processor: more would only take turns, and keep the
+        # thread that answers requests from its own.
+        self.writing = ThreadPoolExecutor(cores, thread_name_prefix="writing")
+        self._reading = ThreadPoolExecutor(cores, thread_name_prefix="reading")
+        self._sealers = ThreadPoolExecutor(_SEALERS, thread_name_prefix="sealing")
+        self._writers: dict[UploadId, Writer] = {}
+        self._trailing: dict[UploadId, Trailing] = {}
+        self._sealing: dict[UploadId, Future[None]] = {}
+        self._guard = Lock()
+
+    def open(self, *, by: Principal, size: int, announced: str, request_id: str) -> Upload:
+        """Open an upload."""
+        settings = self.room.settings
+        with unit_of_work(self.room.sessions) as session:
+            return uploads.open_upload(
+                session,
+                self.room.vault,
+                by=by,
+                size=size,
+                announced=announced,
+                largest=settings.maximum_upload,
+                life=timedelta(hours=settings.upload_life_hours),
+                at=self.room.clock(),
+                request_id=request_id,
+            )
+
+    def load(self, upload_id: UploadId) -> Upload:
+        """Return the upload as it is now."""
+        with unit_of_work(self.room.sessions) as session:
+            return session.get_one(Upload, upload_id)
+
+    def at_rest(self, upload_id: UploadId) -> Upload:
+        """Return an upload whose offset stands still: nobody is writing it any more.
+
+        Raises BusyError while another process is, and has it let go.
+        """
+        self.interrupt(upload_id)
+        self.fences.ask(upload_id)
+        return self.load(upload_id)
+
+    def terminate(self, upload_id: UploadId, *, by: Principal, request_id: str) -> None:
+        """End an unfinished upload and remove what had arrived of it."""
+        self.interrupt(upload_id)
+        with unit_of_work(self.room.sessions) as session:
+            uploads.terminate(session, upload_id, by=by, at=self.room.clock(), request_id=request_id)
+        clearing.clear(self.room, upload_id)
+
+    def take(self, upload_id: UploadId, *, by: Principal, offset: int) -> Writer:
+        """Become the writer of an upload at this offset; whoever wrote it in this process lets go first.
+
+        Raises NotFoundError, GoneError, ConflictError (it has all its bytes), OffsetConflictError,
+        or BusyError while another process writes it.
+        """
+        self._require_open(upload_id, by)
+        self.interrupt(upload_id)
+        fence = self.fences.take(upload_id, state="open", wanted=lambda: self._stop(upload_id))
+        try:
+            writer = self._writer(upload_id, fence, offset=offset)
+        except BaseException:
+            self.fences.release(fence)
+            raise
+        with self._guard:
+            self._writers[upload_id] = writer
+        return writer
+
+    def let_go(self, writer: Writer) -> None:
+        """Close the writer; sealing begins if it has written the last byte. What was not checkpointed is not kept."""
+        with self._guard:
+            if self._writers.get(writer.upload_id) is writer:
+                del self._writers[writer.upload_id]
+        if writer.whole:
+            self._begin_sealing(writer.upload_id, writer.fence)
+        writer.close()
+
+    def interrupt(self, upload_id: UploadId) -> None:
+        """Have the writer in this process flush and let go, so that the durable offset stands still.
+
+        A client that lost its connection comes back on another, often long before the old one is
+        known to be dead.  Raises BusyError if the old one does not get ready.
+        """
+        with self._guard:
+            writer = self._writers.get(upload_id)
+        if writer is not None:
+            writer.stop()
+            if not writer.closed.wait(_LETTING_GO):
+                raise BusyError("What arrived before is still being stored.", next_step="Wait a moment and ask again.")
+
+    def seal(self, upload_id: UploadId) -> Future[None]:
+        """Begin, or go on waiting for, the end of an upload all of whose bytes are here."""
+        return self._begin_sealing(upload_id, None)
+
+    def close(self) -> None:
+        """Stop taking on work and wait for what is under way; unfinished uploads stay as durable as they are."""
+        with self._guard:
+            writers = list(self._writers.values())
+        for writer in writers:
+            writer.stop()
+        self._sealers.shutdown(cancel_futures=True)
+        self._reading.shutdown(cancel_futures=True)
+        self.writing.shutdown()
+        self.fences.close()
+
+    def _begin_sealing(self, upload_id: UploadId, fence: Fence | None) -> Future[None]:
+        with self._guard:
+            if upload_id not in self._sealing:
+                self._sealing[upload_id] = self._sealers.submit(self._seal, upload_id, fence)
+            return self._sealing[upload_id]
+
+    def _seal(self, upload_id: UploadId, fence: Fence | None) -> None:
+        with self._guard:
+            trailing = self._trailing.pop(upload_id, None)
+        try:
+            receive.finish(self.room, self.fences, upload_id, trailing=trailing, fence=fence)
+        finally:
+            with self._guard:
+                del self._sealing[upload_id]
+
+    def _stop(self, upload_id: UploadId) -> None:
+        with self._guard:
+            writer = self._writers.get(upload_id)
+        if writer is not None:
+            writer.stop()
+
+    def _require_open(self, upload_id: UploadId, by: Principal) -> None:
+        with unit_of_work(self.room.sessions) as session:
+            uploads.require_open(uploads.find(session, upload_id, by=by, to="upload.append", at=self.room.clock()))
+
+    def _writer(self, upload_id: UploadId, fence: Fence, *, offset: int) -> Writer:
+        with unit_of_work(self.room.sessions) as session:
+            upload = session.get_one(Upload, upload_id)
+            row = uploads.object_of(session, upload)
+        if upload.durable_offset != offset:
+            raise OffsetConflictError(
+                f"The upload goes on at byte {upload.durable_offset}, not {offset}.",
+                next_step="Ask for the offset and go on there.",
+            )
+        token = self._token(upload, row, fence)
+        try:
+            arriving = self.room.vault.arriving(row, token, size=upload.size, offset=offset)
+        except KeyError:
+            raise IntegrityError(
+                "What had arrived of this upload is not there any more.", next_step="Open a new upload."
+            ) from None
+        trailing = self._follower(upload, row, token)
+        return Writer(
+            upload,
+            arriving,
+            fence,
+            self.fences,
+            sessions=self.room.sessions,
+            clock=self.room.clock,
+            life=timedelta(hours=self.room.settings.upload_life_hours),
+            trailing=trailing,
+        )
+
+    def _token(self, upload: Upload, row: StoredObject, fence: Fence) -> str:
+        if upload.staging_token is not None:
+            return upload.staging_token
+        # Between these two a crash leaves staged parts that no row names: the sweeper finds them.
+        token = self.room.vault.store.begin(row.key)
+        with unit_of_work(self.room.sessions) as session:
+            uploads.keep_token(session, fence.upload_id, token, me=fence.me)
+        return token
+
+    def _follower(self, upload: Upload, row: StoredObject, token: str) -> Trailing:
+        upload_id = UploadId(upload.id)
+        with self._guard:
+            if upload_id not in self._trailing:
+                self._trailing[upload_id] = Trailing(
+                    self.room.vault, row, token, size=upload.size, executor=self._reading
+                )
+            trailing = self._trailing[upload_id]
+        trailing.follow(upload.durable_offset)
+        return trailing

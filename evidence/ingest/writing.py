@@ -1,0 +1,166 @@
+"""Writing one upload: bytes in, sealed frames and chunk digests out, the durable offset moved.
+
+The digest of each chunk is taken here, on the stream, before anything is encrypted or stored, and
+kept on the upload's row: what is read back later has to agree with what came in over the wire.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
+from threading import Event
+
+from sqlalchemy import update
+
+from evidence.clock import Clock
+from evidence.database import Sessions, unit_of_work
+from evidence.errors import BusyError, InvalidError
+from evidence.ids import UploadId
+from evidence.ingest.fences import Fence, Fences
+from evidence.ingest.models import Upload
+from evidence.ingest.trailing import Trailing
+from evidence.storage.arriving import ArrivingObject
+from evidence.storage.read_back import CHUNK_SIZE
+from evidence.storage.store import Bytes
+
+CHECKPOINT_SIZE = 64 << 20
+"""At most so many bytes have to be sent again after a crash."""
+
+
+class StreamDigests:
+    """SHA-256 of each 8 MiB chunk of a stream, 32 bytes each; the last chunk's once the stream is whole."""
+
+    def __init__(self, chunks: bytes, *, size: int, offset: int) -> None:
+        self._whole = bytearray(chunks)
+        self._open = sha256()
+        self._size = size
+        self.offset = offset - offset % CHUNK_SIZE
+        """Where hashing goes on: after a resume the open chunk has to be taken once more."""
+
+    def take(self, block: Bytes) -> None:
+        """Take the next bytes."""
+        rest = memoryview(block)
+        while rest:
+            part = rest[: CHUNK_SIZE - self.offset % CHUNK_SIZE]
+            self._open.update(part)
+            self.offset += len(part)
+            rest = rest[len(part) :]
+            if self.offset % CHUNK_SIZE == 0 or self.offset == self._size:
+                self._whole += self._open.digest()
+                self._open = sha256()
+
+    def whole(self) -> bytes:
+        """Return the digests of all chunks that are whole."""
+        return bytes(self._whole)
+
+
+class Writer:
+    """Writes one upload behind its fence. Used by one thread at a time; `stop` may be called by any.
+
+    After an error it must be closed and thrown away: the upload goes on from the durable offset.
+    """
+
+    def __init__(
+        self,
+        upload: Upload,
+        arriving: ArrivingObject,
+        fence: Fence,
+        fences: Fences,
+        *,
+        sessions: Sessions,
+        clock: Clock,
+        life: timedelta,
+        trailing: Trailing,
+    ) -> None:
+        self.upload_id = UploadId(upload.id)
+        self.size = upload.size
+        self.durable_offset = upload.durable_offset
+        self.piecemeal = True
+        """Whether what arrived may be kept before all of it did; not while a checksum is outstanding."""
+        self.closed = Event()
+        self.on_stop: Callable[[], object] = lambda: None
+        self._arriving = arriving
+        self.fence = fence
+        self._fences = fences
+        self._sessions = sessions
+        self._clock = clock
+        self._life = life
+        self._trailing = trailing
+        self._stopped = Event()
+        self._whole = False
+        self._digests = StreamDigests(upload.chunks_sha256, size=upload.size, offset=upload.durable_offset)
+        for block in arriving.replay(self._digests.offset) if upload.durable_offset else ():
+            self._digests.take(block)
+
+    @property
+    def offset(self) -> int:
+        """How many bytes were taken; durable only up to `durable_offset`."""
+        return self._arriving.offset
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte of the upload is here and durable, and the upload is in state `sealing`."""
+        return self._whole
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody asked this writer to let go."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Ask the writer to flush what it has and let go. Harmless to repeat."""
+        self._stopped.set()
+        self.on_stop()
+
+    def feed(self, block: Bytes) -> None:
+        """Take the next bytes: hash, encrypt, stage. Raises InvalidError when they are more than announced."""
+        if self.offset + len(block) > self.size:
+            raise InvalidError(
+                "More bytes came than the upload was opened with.", next_step="Open a new upload with the right size."
+            )
+        self.fence.require()
+        self._digests.take(block)
+        self._arriving.write(block)
+        if self.piecemeal and self.offset - self.durable_offset >= CHECKPOINT_SIZE:
+            self.checkpoint()
+
+    def checkpoint(self) -> int:
+        """Make everything taken durable, then count it on the row; return the durable offset.
+
+        When these are the last bytes the upload passes into state `sealing`, from where only the
+        server acts; the fence is kept for that.  Raises BusyError when it was lost: then nothing was
+        counted.
+        """
+        if self._whole or self.offset == self.durable_offset < self.size:
+            return self.durable_offset
+        self.fence.require()
+        offset = self._arriving.checkpoint()
+        with unit_of_work(self._sessions) as session:
+            now = self._clock()
+            counted = session.scalar(
+                update(Upload)
+                .where(Upload.id == self.upload_id, Upload.writer == self.fence.me, Upload.state == "open")
+                .where(Upload.durable_offset == self.durable_offset)
+                .values(
+                    state="sealing" if offset == self.size else "open",
+                    durable_offset=offset,
+                    chunks_sha256=self._digests.whole(),
+                    touched_at=now,
+                    expires_at=now + self._life,
+                )
+                .returning(Upload.id)
+            )
+            if counted is None:
+                raise BusyError("Another server went on with this upload.", next_step="Ask for the offset.")
+        self.durable_offset = offset
+        self._whole = offset == self.size
+        self._trailing.follow(offset)
+        if offset < self.size:
+            self._trailing.wait_near()
+        return offset
+
+    def close(self) -> None:
+        """Let go. What was not checkpointed is not kept; the fence of a whole upload is for whoever seals it."""
+        if not self.closed.is_set():
+            if not self.whole:
+                self._fences.release(self.fence)
+            self.closed.set()
