@@ -151,6 +151,7 @@ def _why_not(ended: Ended, answer: object) -> str:
     match answer:
         case {"reason": str(reason)} if reason in _REASONS:
             return reason
-    if ended.out_of_time or ended.code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if ended.out_of_time or ended.code == -signal.SIGXCPU:
         return "time"
-    return "broken"
+    # Killed, and not by us: that is what the system does when memory is short.
+    return "memory" if ended.code == -signal.SIGKILL and not ended.too_much_output else "broken"

@@ -73,13 +73,14 @@ def _read(path: str, demuxer: str) -> dict[str, Any]:
     with av.open(address, format=demuxer, options=options, metadata_errors="replace") as container:
         streams = list(islice(container.streams, MOST_STREAMS))
         problems = [] if any(stream.type in ("video", "audio") for stream in streams) else ["no_streams"]
-        sound = next((stream for stream in streams if stream.type == "audio"), None)
+        sound: Any = next((stream for stream in streams if stream.type == "audio"), None)
         if sound is not None and not _decodes(container, sound):
             problems.append("audio_does_not_decode")
         picture: Any = next((stream for stream in streams if stream.type == "video"), None)
         first, variable = None, False
         if picture is not None:
-            if picture.width * picture.height > MOST_PIXELS:
+            context = picture.codec_context
+            if context is not None and context.width * context.height > MOST_PIXELS:
                 problems.append("too_large_a_picture")
             else:
                 first, variable = _look_at_pictures(container, picture)
@@ -106,6 +107,8 @@ def _describe(stream: Any, rotation: int, variable: bool) -> dict[str, Any]:
     context = stream.codec_context
     codec = _text(context.name) if context is not None else None
     match stream.type:
+        case kind if context is None:  # ffmpeg knows no decoder for it, and then not much else
+            return {"type": "other", "index": stream.index, "kind": _text(kind) or "unknown", "codec": None}
         case "video":
             return {
                 "type": "video",
@@ -137,6 +140,8 @@ def _look_at_pictures(container: "av.container.InputContainer", picture: Any) ->
     """Decode until the first picture; tell whether pictures come at a changing rate."""
     import av
 
+    if picture.codec_context is None:
+        return None, False
     picture.codec_context.thread_count = 1
     first, times = None, []
     try:
@@ -171,6 +176,8 @@ def _changes(times: list[int], unit: Fraction | None) -> bool:
 def _decodes(container: "av.container.InputContainer", sound: Any) -> bool:
     import av
 
+    if sound.codec_context is None:
+        return False
     sound.codec_context.thread_count = 1
     try:
         for packet in islice(container.demux(sound), PACKETS_LOOKED_AT):
