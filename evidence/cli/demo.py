@@ -1,5 +1,8 @@
 """`evidence demo`: the whole journey on this machine, with footage made on the spot."""
 
+import json
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -22,4 +25,10 @@ def play(
     """Start everything embedded, load a story and show what to try."""
     from evidence import demo
 
-    demo.run(folder, once=once)
+    # The story is told in print; under --json stdout is for its steps, as they were seen.
+    with redirect_stdout(sys.stderr) if out.as_json else nullcontext():
+        demo.run(folder, once=once)
+    if out.as_json:
+        for step in json.loads((folder / "story.json").read_bytes()):
+            out.verified(step["step"], step["detail"])
+    out.sum_up(folder=str(folder))

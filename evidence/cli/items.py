@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import typer
@@ -13,6 +13,9 @@ from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, readable_size
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import Camera, DryRun, Incident, Officer, PatienceSeconds
+
+if TYPE_CHECKING:
+    from evidence.docking.connection import Connection
 
 ITEMS = "/api/v1/items"
 LARGEST_PAGE = 200
@@ -42,7 +45,7 @@ def list_items(
             for item in answer.json()["items"]:
                 found.append(item)
                 out.found(item, done=len(found))
-            cursor = _next_cursor(answer.headers.get("link", ""))
+            cursor = _next(answer.headers.get("link", ""), "cursor")
             if cursor is None:
                 break
     out.table(("number", "received", "recorded", "camera", "officer", "size", "file"), [_row(item) for item in found])
@@ -62,7 +65,7 @@ def show_item(
     """Show one evidence item, and its chain of custody if asked."""
     with profiles.signed_in(profile) as connection:
         shown = connection.get(f"{ITEMS}/{quote(item, safe='')}")
-        chain = connection.get(f"{ITEMS}/{shown['id']}/custody") if custody else None
+        chain = _chain(connection, shown["id"]) if custody else None
     for name, value in _lines(shown):
         out.say(f"{name:<13}{value}")
     if chain is not None:
@@ -138,24 +141,35 @@ def _lines(item: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in said if value]
 
 
-def _show_chain(out: Output, chain: dict[str, Any]) -> None:
-    records = chain["records"]
-    rows = [
-        [str(each["seq"]), each["at"], each["act"], each.get("actor") or "", each.get("detail") or ""]
-        for each in records
-    ]
-    out.table(("seq", "at", "act", "by", "detail"), rows)
+def _chain(connection: "Connection", item: str) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    after: str | None = "0"
+    while after is not None:
+        answer = connection.request("GET", f"{ITEMS}/{item}/custody", params={"after": after, "limit": LARGEST_PAGE})
+        records += answer.json()["records"]
+        after = _next(answer.headers.get("link", ""), "after")
+    return records
+
+
+def _show_chain(out: Output, records: list[dict[str, Any]]) -> None:
+    rows = []
+    for each in records:
+        actor = each["body"]["actor"]
+        disclosed = "; ".join(f"{name}: {value}" for name, value in (each["disclosures"] or {}).items())
+        rows.append([str(each["seq"]), each["at"], each["act"], f"{actor['type']} {actor['id']}", disclosed])
+    out.say("")
+    out.table(("seq", "at", "act", "by", "disclosed"), rows)
 
 
 def _minute(instant: str | None) -> str:
     return instant[:16].replace("T", " ") if instant else ""
 
 
-def _next_cursor(link: str) -> str | None:
-    """Return the cursor in a Link header's `next`, if it has one."""
+def _next(link: str, name: str) -> str | None:
+    """Return the value of a query member in a Link header's `next`, if there is a next page."""
     for part in link.split(","):
         address, _, relation = part.partition(";")
         if 'rel="next"' in relation:
-            values = parse_qs(urlsplit(address.strip().strip("<>")).query).get("cursor", [])
+            values = parse_qs(urlsplit(address.strip().strip("<>")).query).get(name, [])
             return values[0] if values else None
     return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evidence.cli import logs
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
@@ -56,6 +57,7 @@ def serve(
     from evidence.main import create_app
     from evidence.room import open_room
 
+    logs.configure()
     settings = read_settings(host=host, port=port)
     with _listening(settings) as listener, _stop_signals() as received, open_room(settings) as room:
         worker = Supervised(_worker_command(), name="worker", tell=out.remark)
@@ -71,6 +73,7 @@ def work(
     from evidence import worker
     from evidence.engines.supervisor import end_with_parent
 
+    logs.configure()
     if parent is not None:
         end_with_parent(parent)
     worker.run(read_settings())

@@ -65,6 +65,11 @@ def whole(session: Session, chain: str) -> Iterator[Entry]:
         after = entries[-1].seq
 
 
+def sealed_bytes(session: Session, record_id: int) -> bytes:
+    """Return the sealed bytes of one record."""
+    return session.execute(select(CustodyRecordRow.raw).where(CustodyRecordRow.id == record_id)).scalar_one()
+
+
 def head(session: Session, chain: str) -> Head | None:
     """Return where a chain ends, or None if it has not begun."""
     row = session.execute(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, BinaryIO, Literal
 
-from evidence.docking.connection import Connection
+from evidence.docking.connection import Connection, ServerProblem
 from evidence.docking.patience import Patience
 from evidence.errors import ConflictError, EvidenceError, GoneError, IntegrityError, InvalidError, UnavailableError
 
@@ -30,6 +30,8 @@ SLOW_PIECE_SECONDS = 1.0
 
 SEALING_SECONDS = 2
 """How long to wait before asking again whether the server has sealed an upload."""
+
+ACCEPTED = 202
 
 Show = Callable[[int], None]
 """Is told how many bytes of the file are sent, or kept by the server; may go back after a failure."""
@@ -83,7 +85,15 @@ def open_upload(connection: Connection, *, size: int, metadata: Mapping[str, str
     headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": _announce(metadata)}
 
     def ask() -> str:
-        answer = connection.request("POST", UPLOADS, headers=headers)
+        try:
+            answer = connection.request("POST", UPLOADS, headers=headers)
+        except InvalidError as error:
+            # An empty file is sealed by this very request, and may end in quarantine by it.
+            problem = error.__cause__
+            entry = problem.members.get("quarantine_entry") if isinstance(problem, ServerProblem) else None
+            if not isinstance(entry, str):
+                raise
+            return entry
         # Only the last part counts: behind a proxy the address in front may be another than ours.
         return answer.headers.get("location", "").rstrip("/").rsplit("/", 1)[-1]
 
@@ -103,11 +113,10 @@ def send(
     kept: Show,
     patience: Patience,
     pace: Pace,
-) -> None:
+) -> UploadStatus:
     """Send what the server lacks of the file, from wherever it stands, until it has decided on the upload.
 
-    Returns when it was received or put into quarantine (`status` says which).  Raises GoneError
-    when the upload ended otherwise.
+    Returns what it decided: received, or in quarantine.  Raises GoneError when the upload ended otherwise.
     """
     while True:
         try:
@@ -118,27 +127,30 @@ def send(
                 offset = _send_piece(connection, upload, file, offset=offset, length=length, show=show, pace=pace)
                 kept(offset)
                 patience.moved()
-            if status(connection, upload).ended:
-                return
+            decided = status(connection, upload)
+            if decided.ended:
+                return decided
             raise UnavailableError("the server is still sealing the upload", retry_after=SEALING_SECONDS)
         except EvidenceError as error:
-            if _is_verdict(error) and status(connection, upload).ended:
-                return
+            if _is_verdict(error) and (decided := status(connection, upload)).ended:
+                return decided
             patience.wait(error)
 
 
 def status(connection: Connection, upload: str) -> UploadStatus:
-    """Return what the server says of the upload."""
+    """Return what the server says of the upload, with the receipt if it was received."""
     said = connection.get(f"{UPLOADS}/{upload}")
     try:
+        state = said["state"]
+        receipt = connection.request("GET", f"{UPLOADS}/{upload}/receipt").text if state == "received" else None
         return UploadStatus(
             id=upload,
-            state=said["state"],
+            state=state,
             item=_text(said.get("item")),
             number=_text(said.get("number")),
-            receipt=_text(said.get("receipt")),
+            receipt=receipt,
             record=_text(said.get("record")),
-            explanation=_text(said.get("quarantine")),
+            explanation=_text(said.get("explanation")),
         )
     except (KeyError, TypeError, AttributeError):
         raise IntegrityError("the server's answer on the upload cannot be read", next_step="report this") from None
@@ -177,6 +189,8 @@ def _send_piece(
         "Upload-Checksum": f"sha256 {base64.b64encode(digest.digest()).decode('ascii')}",
     }
     answer = connection.request("PATCH", f"{UPLOADS}/{upload}", headers=headers, parts=parts)
+    if answer.status_code == ACCEPTED:
+        return offset + length  # all is there and durable, and being sealed
     return _read_offset(answer.headers.get("upload-offset"))
 
 

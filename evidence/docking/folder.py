@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -25,15 +25,25 @@ LONGEST_VALUE = 1024
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A regular file as it was when it was listed. `size` in bytes, `path` absolute."""
+    """A regular file as it was when it was listed. `size` in bytes, `path` absolute.
+
+    `ctime_ns` is the one mark that nobody can set back: it tells a file from another that was
+    given its name, size and time.
+    """
 
     path: Path
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int
     device: int
     inode: int
     sidecar: Path | None = None
+
+    @property
+    def identity(self) -> tuple[int, int, int, int, int]:
+        """What the system said of the file."""
+        return self.device, self.inode, self.size, self.mtime_ns, self.ctime_ns
 
     def unchanged(self) -> bool:
         """Say whether the file still is what was listed."""
@@ -41,12 +51,12 @@ class FoundFile:
             now = self.path.lstat()
         except OSError:
             return False
-        return _identity(now) == (self.device, self.inode, self.size, self.mtime_ns)
+        return _identity(now) == self.identity
 
     def open(self) -> BinaryIO:
         """Open the very file that was listed; raise ConflictError when another stands in its place."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        if _identity(os.fstat(descriptor)) != (self.device, self.inode, self.size, self.mtime_ns):
+        if _identity(os.fstat(descriptor)) != self.identity:
             os.close(descriptor)
             raise ConflictError(
                 "the file changed after it was listed", next_step="run the same command when it stands still"
@@ -80,8 +90,7 @@ def scan(folder: Path) -> Listing:
         if why := _why_not(entry):
             skipped.append(Skipped(name, why))
         elif not entry.is_dir(follow_symlinks=False):
-            device, inode, size, mtime_ns = _identity(entry.stat(follow_symlinks=False))
-            files.append(FoundFile(Path(entry.path), name, size, mtime_ns, device, inode))
+            files.append(_found(Path(entry.path), name, entry.stat(follow_symlinks=False)))
     return _with_sidecars(files, skipped)
 
 
@@ -91,8 +100,7 @@ def one(path: Path) -> FoundFile:
     found = resolved.lstat()
     if not stat.S_ISREG(found.st_mode):
         raise InvalidError(f"{path} is not a file", next_step="name a file, or use `evidence dock upload FOLDER`")
-    device, inode, size, mtime_ns = _identity(found)
-    return FoundFile(resolved, path.name, size, mtime_ns, device, inode)
+    return _found(resolved, path.name, found)
 
 
 def settle(
@@ -162,11 +170,7 @@ def _with_sidecars(files: Sequence[FoundFile], skipped: list[Skipped]) -> Listin
         *skipped,
         *(Skipped(each.name, "a sidecar; it is read, not sent") for each in files if each.path in taken),
     ]
-    kept = [
-        FoundFile(each.path, each.name, each.size, each.mtime_ns, each.device, each.inode, sidecars.get(each.path))
-        for each in files
-        if each.path not in taken
-    ]
+    kept = [replace(each, sidecar=sidecars.get(each.path)) for each in files if each.path not in taken]
     return Listing(kept, skipped)
 
 
@@ -198,5 +202,10 @@ def _unreadable(path: Path, why: str) -> EvidenceError:
     )
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+def _found(path: Path, name: str, found: os.stat_result) -> FoundFile:
+    device, inode, size, mtime_ns, ctime_ns = _identity(found)
+    return FoundFile(path, name, size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns, device=device, inode=inode)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -88,7 +88,7 @@ class Sender:
     def _transferred(self, row: SentFile, file: FoundFile) -> UploadStatus:
         assert row.upload_id is not None
         with file.open() as stream, self.watch(f"send {file.name}", total=file.size) as advance:
-            client.send(
+            return client.send(
                 self.connection,
                 row.upload_id,
                 stream,
@@ -98,7 +98,6 @@ class Sender:
                 patience=self._patience(),
                 pace=self.pace,
             )
-        return client.status(self.connection, row.upload_id)
 
     def _ended(self, row: SentFile, answer: UploadStatus) -> SentFile:
         if answer.state == "quarantined":

@@ -66,7 +66,7 @@ def pending(engine: Engine | None) -> list[str]:
         with engine.connect() as connection:
             present = MigrationContext.configure(connection).get_current_revision()
     waiting = [] if present == steps.get_current_head() else list(steps.iterate_revisions("head", present or "base"))
-    return [f"{step.revision} {step.doc}" for step in reversed(waiting)]
+    return [f"{step.revision} {(step.doc or '').rstrip('.')}" for step in reversed(waiting)]
 
 
 def _folder() -> Path:

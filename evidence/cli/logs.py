@@ -1,0 +1,38 @@
+"""The log of a server or worker: one JSON object a line on stderr, ids only.
+
+An exception is named by its kind and place; its text is left out, for it may hold what must not
+be in a log.  EVIDENCE_DEBUG=1 adds the text.
+"""
+
+import os
+import sys
+import traceback
+from typing import Any
+
+
+def configure() -> None:
+    """Send everything that is logged in this process to stderr."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _name_exception,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _name_exception(_logger: Any, _method: str, event: Any) -> Any:
+    told = event.pop("exc_info", None)
+    error = told if isinstance(told, BaseException) else sys.exc_info()[1] if told else None
+    if error is not None:
+        event["exception"] = type(error).__name__
+        event["at"] = [f"{each.filename}:{each.lineno}" for each in traceback.extract_tb(error.__traceback__)[-5:]]
+        if os.environ.get("EVIDENCE_DEBUG"):
+            event["traceback"] = "".join(traceback.format_exception(error))
+    return event
