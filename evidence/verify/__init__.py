@@ -1,0 +1,75 @@
+"""The offline verifier, for a court, the defense or anybody: is this package what was recorded?
+
+It needs a package (a zip or the folder it was unpacked to) and a trust file that came another way.
+It asks nobody and changes nothing.  The standard library and evidence.proof are all it stands on,
+so the whole of it can be read, and runs from one file on any Python.
+
+    bundle        open a zip or folder safely
+    examination   read each part of it once
+    checks        the numbered checks; each can be left out, and stronger ones added
+    verdict       findings and verdict; `report` puts them into words
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from evidence.proof.trust import Trust
+from evidence.verify.bundle import UnreadableError, open_bundle
+from evidence.verify.checks import CHECKS, Check, check_container
+from evidence.verify.examination import Examination
+from evidence.verify.verdict import Finding, Verdict
+
+__all__ = ["CHECKS", "Check", "Finding", "UnreadableError", "Verdict", "verify"]
+
+Event = dict[str, object]
+"""One line of what a verification tells while it runs: kind plan, progress, verified or problem."""
+
+_PROGRESS_EVERY = 64 << 20
+
+
+def verify(
+    path: Path, trust: Trust, *, checks: Sequence[Check] = CHECKS, tell: Callable[[Event], None] = lambda _event: None
+) -> Verdict:
+    """Hold the package at a path against the keys of the trust file and say what was found.
+
+    Stronger checks (witnesses, time-stamps) are handed in as `checks=(*CHECKS, another)`.  `tell` is
+    called with events while the work goes on.  Raises UnreadableError when there is no package.
+    """
+    with ExitStack() as stack:
+        bundle = open_bundle(path, stack)
+        total = sum(bundle.sizes.values())
+        done = told = 0
+
+        def count(size: int) -> None:
+            nonlocal done, told
+            done += size
+            if done - told >= _PROGRESS_EVERY:
+                told = done
+                tell({"kind": "progress", "done": done, "of": total})
+
+        bundle.on_read = count
+        seen = Examination(bundle, trust)
+        verdict = _begin(seen)
+        tell(
+            {"kind": "plan", "package": verdict.package, "items": len(seen.items), "files": verdict.files, "of": total}
+        )
+        for check in (check_container,) if bundle.hopeless else checks:
+            for finding in check(seen):
+                seen.explained.add(finding.path)
+                verdict.findings.append(finding)
+                tell({"kind": "problem", **finding.members()})
+        verdict.items = list(seen.reports.values())
+        for report in verdict.items:
+            if not any(finding.item == report.item for finding in verdict.findings):
+                tell({"kind": "verified", **report.members()})
+    return verdict
+
+
+def _begin(seen: Examination) -> Verdict:
+    verdict = Verdict(origin=seen.trust.origin, files=len(seen.bundle.sizes))
+    if seen.index is not None:
+        verdict.package, verdict.made_at = seen.index.id, seen.index.made_at
+        verdict.reason = seen.index.withheld.reason
+        verdict.withheld_objects = len(seen.index.withheld.objects)
+    return verdict

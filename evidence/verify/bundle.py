@@ -1,0 +1,324 @@
+"""Open a package, a zip or a folder, without trusting it: no path tricks, no bombs, no surprises.
+
+A zip is listed by the standard library and read by us: straight from its stored bytes, without its
+own checksums, so that one flipped byte of footage is found by custody and named by its place,
+instead of ending in "bad CRC".  Nothing is ever unpacked to disk.
+"""
+
+import os
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from evidence.proof import FormatError, package
+
+BLOCK = 1 << 20
+"""Bytes read at a time."""
+
+MOST_FILES = 50_000
+LARGEST_RATIO = 200
+"""A compressed file may not grow by more than this (what is below 1 MiB may)."""
+
+_LARGEST_DIRECTORY = 32 << 20
+_ORIGINAL = re.compile(r"(?:[^/]+/)?data/items/[^/]+/original/.+")
+_ANCHORS = (package.INDEX, package.HEADS, package.MANIFEST, package.BAGIT)
+_END = b"PK\x05\x06"
+_LOCATOR = b"PK\x06\x07"
+
+
+class UnreadableError(Exception):
+    """There is no package to verify here. The message says why, `next_step` what to do."""
+
+    def __init__(self, message: str, *, next_step: str) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+
+class _TooManyError(Exception):
+    """So many files that reading their names alone may exhaust this machine."""
+
+
+class DamagedError(Exception):
+    """A file of the package cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that is not safe to read, or that should not be there."""
+
+    path: str
+    message: str
+
+
+@dataclass(slots=True)
+class Bundle:
+    """The files of a package under their paths, sizes in bytes, and what was refused on the way in.
+
+    `hopeless`: so unsafe that nothing of it was read.
+    """
+
+    sizes: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    digests: dict[str, bytes] = field(default_factory=dict)
+    _read: Callable[[str], Iterator[bytes]] = field(default=lambda _path: iter(()))
+    on_read: Callable[[int], None] = field(default=lambda _size: None)
+    hopeless: bool = False
+
+    @property
+    def refused(self) -> set[str]:
+        """Paths that a problem was named for."""
+        return {problem.path for problem in self.problems}
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield a file in blocks; once it was read to its end, its SHA-256 is in `digests`.
+
+        Raises KeyError for a path that is not there and DamagedError for one that cannot be read.
+        """
+        size = self.sizes[path]
+        whole, seen = sha256(), 0
+        for block in self._read(path):
+            whole.update(block)
+            seen += len(block)
+            self.on_read(len(block))
+            yield block
+        if seen != size:
+            raise DamagedError(f"{seen} bytes where {size} were announced")
+        self.digests[path] = whole.digest()
+
+    def read_whole(self, path: str, *, most: int) -> bytes:
+        """Return a small file; DamagedError if it has more than `most` bytes."""
+        if self.sizes[path] > most:
+            raise DamagedError(f"it has {self.sizes[path]} bytes; {most} are the most it may have")
+        return b"".join(self.read(path))
+
+    def digest(self, path: str) -> bytes:
+        """Return the SHA-256 of a file, reading it if nobody has yet."""
+        if path not in self.digests:
+            for _block in self.read(path):
+                pass
+        return self.digests[path]
+
+
+def open_bundle(path: Path, stack: ExitStack) -> Bundle:
+    """Open the package at a path for as long as the stack lives, or raise UnreadableError."""
+    try:
+        found = _open_folder(path) if path.is_dir() else _open_zip(stack.enter_context(path.open("rb")))
+    except _TooManyError:
+        message = f"it holds more than {MOST_FILES} files; nothing in it was read"
+        return Bundle(problems=[Problem(path.name, message)], hopeless=True)
+    except FileNotFoundError:
+        raise UnreadableError(f"there is no file {path}", next_step="Check the name of the package.") from None
+    except OSError as wrong:
+        raise UnreadableError(
+            f"{path} cannot be read: {wrong.strerror}", next_step="Check that you may read the file, and the disk."
+        ) from None
+    bundle = _below_base(found)
+    if not any(anchor in bundle.sizes for anchor in _ANCHORS):
+        raise UnreadableError(
+            f"{path} is no package of this evidence room: it holds none of {', '.join(_ANCHORS)}",
+            next_step="Give the zip as you received it, or the folder it was unpacked to.",
+        )
+    return bundle
+
+
+def _below_base(found: Bundle) -> Bundle:
+    """Take away the one folder that everything lies in, if there is one."""
+    base = _base(found.sizes)
+    if not base:
+        return found
+    bundle = Bundle(_read=lambda path: found._read(base + path))
+    for path, size in found.sizes.items():
+        if path.startswith(base):
+            bundle.sizes[path.removeprefix(base)] = size
+        else:
+            bundle.problems.append(Problem(path, "it lies outside the folder of the package"))
+    bundle.problems += [Problem(problem.path.removeprefix(base), problem.message) for problem in found.problems]
+    return bundle
+
+
+def _base(paths: dict[str, int]) -> str:
+    folders = [
+        path.removesuffix(anchor)
+        for path in paths
+        for anchor in _ANCHORS
+        if path == anchor or (path.endswith("/" + anchor) and path.count("/") == anchor.count("/") + 1)
+    ]
+    return max(sorted(set(folders)), key=folders.count) if folders and "" not in folders else ""
+
+
+def _open_folder(root: Path) -> Bundle:
+    bundle = Bundle()
+    files: dict[str, Path] = {}
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names + [each for each in folders if (Path(folder) / each).is_symlink()]):
+            file = Path(folder) / name
+            path = file.relative_to(root).as_posix()
+            status = file.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                bundle.problems.append(Problem(_shown(path), "it is a symbolic link, which may lead anywhere"))
+            elif not stat.S_ISREG(status.st_mode):
+                bundle.problems.append(Problem(_shown(path), "it is no plain file"))
+            elif unsafe := _wrong_name(path):
+                bundle.problems.append(Problem(_shown(path), unsafe))
+            else:
+                files[path] = file
+                bundle.sizes[path] = status.st_size
+            if len(files) > MOST_FILES:
+                raise _TooManyError
+    bundle._read = lambda path: _read_file(files[path], bundle.sizes[path])
+    return bundle
+
+
+def _read_file(file: Path, size: int) -> Iterator[bytes]:
+    try:
+        with file.open("rb", buffering=0) as stream:
+            while block := stream.read(BLOCK):
+                yield block
+    except OSError as wrong:
+        raise DamagedError(f"the disk says: {wrong.strerror} (of {size} bytes)") from None
+
+
+def _open_zip(stream: BinaryIO) -> Bundle:
+    _refuse_huge_directory(stream)
+    try:
+        entries = zipfile.ZipFile(stream).infolist()
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, EOFError) as wrong:
+        raise UnreadableError(
+            f"it cannot be read as a zip: {wrong}",
+            next_step="It may have been cut off on its way: fetch it again and compare its size.",
+        ) from None
+    bundle = Bundle()
+    kept: dict[str, zipfile.ZipInfo] = {}
+    twice: set[str] = set()
+    ends = _ends_of_data(entries)
+    for entry in entries:
+        # orig_filename: the library itself cuts names at NUL and turns the separators of other systems.
+        name = entry.orig_filename
+        if name.endswith("/") and not entry.file_size:
+            if unsafe := _wrong_name(name.rstrip("/") or "/"):
+                bundle.problems.append(Problem(_shown(name), unsafe))
+        elif name in kept or name in twice:
+            # Two programs would take two different ones, so none is taken.
+            kept.pop(name, None)
+            if name not in twice:
+                bundle.problems.append(Problem(_shown(name), "it stands twice in the zip"))
+            twice.add(name)
+        elif unsafe := _wrong_name(name) or _wrong_entry(entry, ends[entry.header_offset]):
+            bundle.problems.append(Problem(_shown(name), unsafe))
+        else:
+            kept[name] = entry
+    bundle.sizes = {name: entry.file_size for name, entry in kept.items()}
+    bundle._read = lambda path: _read_entry(stream, kept[path])
+    return bundle
+
+
+def _refuse_huge_directory(stream: BinaryIO) -> None:
+    """Look at the end of the zip before the library reads a whole directory into memory."""
+    size = stream.seek(0, os.SEEK_END)
+    tail_at = max(0, size - 65_557 - 20)
+    stream.seek(tail_at)
+    tail = stream.read()
+    end = tail.rfind(_END)
+    if end < 0 or len(tail) - end < 22:
+        raise UnreadableError(
+            "it is neither a folder nor a whole zip", next_step="Give the zip as you received it, not cut off."
+        )
+    count, directory = struct.unpack_from("<HI", tail, end + 10)
+    if tail[max(0, end - 20) : end].startswith(_LOCATOR):
+        (at,) = struct.unpack_from("<Q", tail, end - 20 + 8)
+        stream.seek(at)
+        record = stream.read(56)
+        if len(record) == 56:
+            count, directory = struct.unpack_from("<QQ", record, 32)
+    if count > MOST_FILES or directory > _LARGEST_DIRECTORY:
+        raise _TooManyError
+
+
+def _ends_of_data(entries: list[zipfile.ZipInfo]) -> dict[int, int]:
+    """Return for each entry's offset where the next entry begins: no data may reach beyond."""
+    offsets = sorted({entry.header_offset for entry in entries})
+    following = [*offsets[1:], 1 << 63]
+    return dict(zip(offsets, following, strict=True))
+
+
+def _wrong_name(name: str) -> str | None:
+    try:
+        package.require_path(name)
+    except FormatError as wrong:
+        return f"its name is unsafe: {wrong}"
+    return None
+
+
+def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "it is a symbolic link, which may lead anywhere"
+    if kind not in (0, stat.S_IFREG):
+        return "it is no plain file"
+    if entry.flag_bits & 0x1:
+        return "it is encrypted"
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return f"it is compressed in a way ({entry.compress_type}) that packages do not use"
+    if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
+        return "its sizes in the zip contradict each other"
+    if entry.compress_type == zipfile.ZIP_DEFLATED and _ORIGINAL.fullmatch(entry.filename):
+        return "an original is compressed; originals are stored as they are"
+    if entry.file_size > max(entry.compress_size * LARGEST_RATIO, 1 << 20):
+        return f"it would grow from {entry.compress_size} to {entry.file_size} bytes: a bomb"
+    if entry.header_offset + 30 + entry.compress_size > end:
+        return "it shares its bytes with another file of the zip: a bomb"
+    return None
+
+
+def _read_entry(stream: BinaryIO, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    stream.seek(entry.header_offset)
+    header = stream.read(30)
+    if len(header) != 30 or not header.startswith(b"PK\x03\x04"):
+        raise DamagedError("the zip has no file where its directory says")
+    name_size, extra_size = struct.unpack_from("<HH", header, 26)
+    local_name = stream.read(name_size)
+    if local_name.decode("utf-8", "replace") != entry.orig_filename:
+        raise DamagedError("the zip calls this file by two names")
+    stored = _stored_blocks(stream, entry.header_offset + 30 + name_size + extra_size, entry.compress_size)
+    return stored if entry.compress_type == zipfile.ZIP_STORED else _inflated(stored, entry.file_size)
+
+
+def _stored_blocks(stream: BinaryIO, position: int, size: int) -> Iterator[bytes]:
+    while size:
+        # Others may read other files between two blocks: find the place again each time.
+        stream.seek(position)
+        block = stream.read(min(BLOCK, size))
+        if not block:
+            raise DamagedError("the zip ends inside this file")
+        position += len(block)
+        size -= len(block)
+        yield block
+
+
+def _inflated(stored: Iterator[bytes], size: int) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    left = size + 1  # one byte more than announced is enough to know
+    try:
+        for block in stored:
+            while block and left and not inflate.eof:
+                piece = inflate.decompress(block, min(BLOCK, left))
+                block = inflate.unconsumed_tail
+                left -= len(piece)
+                yield piece
+        yield inflate.flush()[:left]
+    except zlib.error as wrong:
+        raise DamagedError(f"its compressed bytes are damaged ({wrong})") from None
+
+
+def _shown(path: str) -> str:
+    """Make a hostile name safe to print."""
+    return path.encode("unicode_escape", "backslashreplace").decode("ascii")[:200]

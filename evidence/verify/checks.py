@@ -1,0 +1,180 @@
+"""The numbered checks, in their order. Each is one function that yields findings and can be left out.
+
+    1  container     names that lead astray, links, doubles, bombs                     P01
+    2  heads         who signed them, in which role, when, for which installation      K01 K02 K03 L02 C07 C08
+    3  index         it is the one whose digest the heads name                         P01
+    4  chains        every record of every item, from the first to the signed head     C01 to C07
+    5  receipts      each names a record that is there                                 R01 K01 K02 K03 L02
+    6  disclosures   each belongs to a record; none is left out unsaid                 D01 D02
+    7  originals     the bytes are those that were received, chunk by chunk            O01 O02
+    8  items         those of the heads, no more and no fewer                          C07 D02
+    9  lists         every file is listed, and every listed file is there as listed    P01
+
+A finding is made once, at its root; what only follows from it is left out (FORMAT.md 11).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from evidence.proof import package
+from evidence.proof.receipt import Receipt
+from evidence.verify import lists, originals
+from evidence.verify.examination import Examination
+from evidence.verify.history import History, Received
+from evidence.verify.verdict import Finding
+
+Check = Callable[[Examination], Iterable[Finding]]
+"""Looks at a package under examination and says what is wrong with it. A stronger checker is one more of these."""
+
+
+def check_container(seen: Examination) -> Iterator[Finding]:
+    """1. Nothing in the container is unsafe to open."""
+    for problem in seen.bundle.problems:
+        yield Finding("P01", problem.path, problem.message)
+
+
+def check_heads(seen: Examination) -> Iterator[Finding]:
+    """2. The heads are signed by a key of role `export` of this installation."""
+    if seen.heads_finding is not None:
+        yield seen.heads_finding
+
+
+def check_index(seen: Examination) -> Iterator[Finding]:
+    """3. The index is the one that the heads name."""
+    if seen.index_finding is not None:
+        yield seen.index_finding
+
+
+def check_chains(seen: Examination) -> Iterator[Finding]:
+    """4. Every chain holds, from its first record to its signed head."""
+    for item in seen.items:
+        history = seen.history(item)
+        seen.reports[item.item].records = history.records
+        if item.records in seen.bundle.refused:
+            continue
+        if item.records in seen.damaged:
+            message = f"the records cannot be read to their end: {seen.damaged[item.records]}"
+            yield Finding("P01", item.records, message, item=item.item)
+            continue
+        for each in history.breaks:
+            where = f"record {each.position}"
+            yield Finding(each.code, item.records, each.message, item=item.item, seq=each.seq, where=where)
+
+
+def check_receipts(seen: Examination) -> Iterator[Finding]:
+    """5. Every receipt is rightly signed and names a record that is there."""
+    for item in seen.items:
+        history = seen.history(item)
+        for opened in seen.receipts(item):
+            if opened.finding is not None:
+                yield opened.finding
+                continue
+            assert opened.receipt is not None
+            seen.reports[item.item].receipts += 1
+            wrong = _wrong_receipt(opened.receipt, package.item_chain(item.item), history)
+            if wrong:
+                yield Finding("R01", opened.path, wrong, item=item.item, seq=opened.receipt.seq)
+
+
+def check_disclosures(seen: Examination) -> Iterator[Finding]:
+    """6. Every disclosure belongs to a record, and what is left out is declared as withheld."""
+    for item in seen.items:
+        history = seen.history(item)
+        ledger = history.ledger
+        report = seen.reports[item.item]
+        report.disclosed, report.withheld = ledger.disclosed, ledger.withheld
+        place = item.disclosures
+        if not history.sound or seen.index_altered or place in seen.bundle.refused:
+            continue
+        if place in seen.damaged:
+            yield Finding("P01", place, f"it cannot be read to its end: {seen.damaged[place]}", item=item.item)
+            continue
+        for number, wrong in ledger.strays.items():
+            where = f"disclosure {number}" if number else ""
+            message = f"a disclosed field is not as it was recorded: {wrong}"
+            yield Finding("D01", place, message, item=item.item, where=where)
+        # A disclosure that was altered fails twice: its digest is in no record, and the one in the
+        # record has no disclosure.  It is named once, as altered.
+        excused = ledger.stray_count
+        for seq, count in ledger.missing.items():
+            left, excused = max(0, count - excused), max(0, excused - count)
+            if left:
+                message = f"{left} salted field(s) of record {seq} are neither disclosed nor declared as withheld"
+                yield Finding("D02", place, message, item=item.item, seq=seq)
+
+
+def check_originals(seen: Examination) -> Iterator[Finding]:
+    """7. Every original and its chunk list are what was received, or declared as withheld."""
+    for item in seen.items:
+        history = seen.history(item)
+        report = seen.reports[item.item]
+        report.declared = history.declared
+        received = history.received if history.sound else None
+        if item.original is None:
+            yield from _absent_original(seen, item, history, received)
+        elif seen.is_missing(item.original.path):
+            message = "the original is not in the package, though its index names it"
+            yield Finding("O02", item.original.path, message, item=item.item)
+        elif seen.is_there(item.original.path):
+            yield from originals.find_differences(seen, item, received)
+
+
+def check_items(seen: Examination) -> Iterator[Finding]:
+    """8. The items are exactly those of the signed heads."""
+    if seen.heads is None or seen.index_altered:
+        return
+    named = {package.item_chain(item.item): item for item in seen.items}
+    signed = {head.chain for head in seen.heads.heads}
+    for chain in sorted(signed - named.keys()):
+        item = chain.partition("/")[2] or None
+        yield Finding(
+            "D02", package.HEADS, f"the signed heads name {chain}, and the package leaves it out unsaid", item=item
+        )
+    for chain in sorted(named.keys() - signed):
+        left_out = named[chain]
+        message = "the signed heads do not know this item, so nothing says where its history ends"
+        yield Finding("C07", left_out.records, message, item=left_out.item)
+
+
+def check_lists(seen: Examination) -> Iterator[Finding]:
+    """9. Every file is listed, and every listed file is there and has the digest of its line."""
+    for path, message in lists.find_wrong_entries(seen):
+        if path not in seen.explained:
+            seen.explained.add(path)
+            yield Finding("P01", path, message)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_container,
+    check_heads,
+    check_index,
+    check_chains,
+    check_receipts,
+    check_disclosures,
+    check_originals,
+    check_items,
+    check_lists,
+)
+"""Every check, in order."""
+
+
+def _wrong_receipt(receipt: Receipt, chain: str, history: History) -> str | None:
+    if receipt.chain != chain:
+        return f"the receipt is for {receipt.chain}, not for this item"
+    if not history.sound or receipt.leaf in history.leaves[receipt.seq]:
+        return None
+    if history.leaves[receipt.seq]:
+        return f"the receipt names another record {receipt.seq} than the one that is here: it was replaced"
+    return f"the receipt is for record {receipt.seq}, which is not here: it was dropped"
+
+
+def _absent_original(
+    seen: Examination, item: package.PackedItem, history: History, received: Received | None
+) -> Iterator[Finding]:
+    report = seen.reports[item.item]
+    if seen.index is not None and received is not None and received.sha256 in seen.index.withheld.objects:
+        report.original = "withheld"
+    elif history.ended:
+        report.original = "ended"
+    elif received is not None and not seen.index_altered:
+        message = f"the original {received.sha256.hex()} is left out, and the package does not say that it is withheld"
+        yield Finding("O02", package.INDEX, message, item=item.item)

@@ -1,0 +1,241 @@
+"""Read the history of one item: its records, walked once, and what is held against them on the way.
+
+Records, disclosures and receipts meet here, because a chain may be too long to be read twice or
+kept in memory.  Disclosures in the order of their records (as we write them) cost nothing; in
+another order they are remembered until their record comes.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from evidence.proof import FormatError, acts, canonical, chain, disclosure
+from evidence.proof.heads import Head
+
+LONGEST_DISCLOSURE = 1 << 20
+"""Bytes of one disclosure's text."""
+
+MOST_EARLY = 100_000
+"""How many disclosures may stand before their records; they are remembered until then."""
+
+MOST_NAMED = 100
+"""How many wrong disclosures, or records with missing ones, are named for one item."""
+
+RECEPTIONS = frozenset({"item.received", "item.transfer_received"})
+"""Acts whose `original` says which bytes the item is."""
+
+_OPENING, _CLOSING = b'{"disclosures":[', b"]}"
+_QUOTED = re.compile(rb'"([A-Za-z0-9_-]+)"')
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What the record of reception says of the original; the list of chunks by its digest."""
+
+    sha256: bytes
+    size: int | None
+    chunks: bytes | None
+
+
+@dataclass(slots=True)
+class History:
+    """What was learned from the records of one item."""
+
+    breaks: list[chain.Break] = field(default_factory=list)
+    records: int = 0
+    received: Received | None = None
+    declared: bool | None = None
+    ended: bool = False
+    unknown_acts: int = 0
+    leaves: dict[int, set[bytes]] = field(default_factory=dict)
+    ledger: "Ledger" = field(default_factory=lambda: Ledger(iter(()), frozenset()))
+
+    @property
+    def sound(self) -> bool:
+        """Whether the chain holds, so that what its records say can be relied on."""
+        return not self.breaks
+
+    def inspect(self, seq: int, body: bytes, leaf: bytes) -> str | None:
+        """Take one record of the chain; return what is wrong with its body, or None."""
+        try:
+            value = canonical.decode(body)
+        except FormatError as wrong:
+            return str(wrong)
+        self.records += 1
+        if seq in self.leaves:
+            self.leaves[seq].add(leaf)
+        act = value.get("act")
+        if act not in acts.ACTS:
+            if type(act) is not str:
+                return "it does not say which act it records"
+            self.unknown_acts += 1
+        elif act in RECEPTIONS and self.received is None:
+            self._receive(value)
+        elif act in acts.ENDS_OF_ORIGINAL:
+            self.ended = True
+        salted = value.get("sd")
+        if salted is not None:
+            if type(salted) is not list or not all(type(each) is str for each in salted):
+                return "its `sd` is not a list of digests"
+            self.ledger.expect(seq, salted)
+        return None
+
+    def _receive(self, value: dict[str, canonical.Value]) -> None:
+        for each in _objects(value.get("obj")):
+            if each.get("role") == "original" and (sha256 := _digest(each.get("sha256"))):
+                size = each.get("size")
+                self.received = Received(sha256, size if type(size) is int else None, _digest(each.get("chunks")))
+        self.declared = any(each.get("kind") == "declared" for each in _objects(value.get("att")))
+
+
+class _ListError(FormatError):
+    """The file is no list of disclosures from here on."""
+
+
+def read_history(
+    records: Iterable[bytes],
+    disclosures: Iterable[bytes],
+    *,
+    origin: str,
+    chain_name: str,
+    head: Head | None,
+    withheld: Collection[str],
+    receipts: Iterable[int],
+) -> History:
+    """Walk the records of one chain, given as blocks of bytes, with the disclosures beside them.
+
+    `receipts` are the numbers of the records for which a receipt is at hand.
+    """
+    history = History(ledger=Ledger(read_disclosures(disclosures), withheld), leaves={seq: set() for seq in receipts})
+    history.breaks = list(
+        chain.find_breaks(chain.split(records), origin=origin, chain=chain_name, head=head, inspect=history.inspect)
+    )
+    history.ledger.close()
+    return history
+
+
+class Ledger:
+    """Digests that records commit to, against disclosures that were handed over.
+
+    `strays` says of disclosures, by their place in the file from 1, why they do not belong (0: the
+    file itself); `missing` says of records, by number, how many digests are neither disclosed nor
+    withheld.  Both hold the first MOST_NAMED; the counts are of all.
+    """
+
+    def __init__(self, texts: Iterator[str], withheld: Collection[str]) -> None:
+        self._texts = enumerate(texts, 1)
+        self._withheld = withheld
+        self._exhausted = False
+        self._awaited: dict[str, int] = {}
+        self._early: dict[str, int] = {}
+        self.disclosed = 0
+        self.withheld = 0
+        self.strays: dict[int, str] = {}
+        self.stray_count = 0
+        self.missing: dict[int, int] = {}
+        self.missing_count = 0
+
+    def expect(self, seq: int, salted: Iterable[str]) -> None:
+        """Take the digests of one record."""
+        for digest in salted:
+            if digest in self._withheld:
+                self.withheld += 1
+            elif self._early.pop(digest, None) is not None:
+                self.disclosed += 1
+            elif self._exhausted:
+                self._miss(seq)
+            else:
+                self._awaited[digest] = seq
+        while self._awaited and not self._exhausted:
+            self._take_next()
+
+    def close(self) -> None:
+        """Take what disclosures are left; what no record committed to is a stray."""
+        while not self._exhausted:
+            self._take_next()
+        for number in self._early.values():
+            self._stray(number, "no record of this item commits to it")
+
+    def _take_next(self) -> None:
+        try:
+            number, text = next(self._texts)
+            digest = disclosure.parse(text).digest
+        except StopIteration:
+            self._exhaust()
+        except _ListError as wrong:
+            self._stray(0, str(wrong))
+            self._exhaust()
+        except FormatError as wrong:
+            self._stray(number, str(wrong))
+        else:
+            if self._awaited.pop(digest, None) is not None:
+                self.disclosed += 1
+            elif digest in self._withheld:
+                self._stray(number, "the index says that it is withheld, and here it is")
+            elif len(self._early) < MOST_EARLY:
+                self._early[digest] = number
+            else:
+                self._stray(number, "too many disclosures are out of the order of their records")
+
+    def _exhaust(self) -> None:
+        self._exhausted = True
+        for seq in self._awaited.values():
+            self._miss(seq)
+        self._awaited.clear()
+
+    def _miss(self, seq: int) -> None:
+        self.missing_count += 1
+        if seq in self.missing or len(self.missing) < MOST_NAMED:
+            self.missing[seq] = self.missing.get(seq, 0) + 1
+
+    def _stray(self, number: int, wrong: str) -> None:
+        self.stray_count += 1
+        if len(self.strays) < MOST_NAMED:
+            self.strays[number] = wrong
+
+
+def read_disclosures(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the texts of a disclosures.json without holding the file; _ListError for any other spelling of it."""
+    rest, opened, any_yet = b"", False, False
+    for block in blocks:
+        rest += block
+        if not opened:
+            if len(rest) < len(_OPENING) + len(_CLOSING):
+                continue
+            rest = _without_opening(rest)
+            opened = True
+        *whole, rest = rest.split(b",")
+        for quoted in whole:
+            any_yet = True
+            yield _unquoted(quoted)
+        if len(rest) > LONGEST_DISCLOSURE:
+            raise _ListError("a disclosure is longer than 1 MiB")
+    if not opened:
+        rest = _without_opening(rest)
+    if not rest.endswith(_CLOSING):
+        raise _ListError("the list of disclosures does not end as it must")
+    last = rest.removesuffix(_CLOSING)
+    if last or any_yet:
+        yield _unquoted(last)
+
+
+def _without_opening(raw: bytes) -> bytes:
+    if not raw.startswith(_OPENING):
+        raise _ListError("the list of disclosures does not begin as it must")
+    return raw.removeprefix(_OPENING)
+
+
+def _unquoted(quoted: bytes) -> str:
+    found = _QUOTED.fullmatch(quoted)
+    if found is None:
+        raise _ListError("the list of disclosures holds something else than disclosures")
+    return found[1].decode()
+
+
+def _objects(value: canonical.Value) -> list[dict[str, canonical.Value]]:
+    return [each for each in value if type(each) is dict] if type(value) is list else []
+
+
+def _digest(value: canonical.Value) -> bytes | None:
+    return bytes.fromhex(value) if type(value) is str and _SHA256.fullmatch(value) else None

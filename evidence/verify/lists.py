@@ -1,0 +1,121 @@
+"""Hold the files of a package against its lists: manifest, tag manifest and index (BagIt 1.0, FORMAT.md 10).
+
+The lists are signed by nobody, but for the index.  They catch accidents; who alters a file can alter
+them too, and is caught by the chain, the signatures or the index.
+"""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from hashlib import sha256
+
+from evidence.proof import FormatError, package
+from evidence.verify.bundle import DamagedError
+from evidence.verify.examination import Examination
+
+Wrong = tuple[str, str]
+"""A path and what is wrong with it."""
+
+_LARGEST_MANIFEST = 32 << 20
+_TAGS = (package.BAGIT, package.BAG_INFO, package.MANIFEST)
+
+
+def find_wrong_entries(seen: Examination) -> Iterator[Wrong]:
+    """Yield every file that the lists do not bear out, and every list that is not as it must be.
+
+    The caller adds each path to `seen.explained` before it asks for the next, so that none is named twice.
+    """
+    tags: dict[str, bytes] = {}
+    listed: dict[str, bytes] = {}
+    yield from _read_manifest(seen, package.TAG_MANIFEST, tags)
+    yield from _read_manifest(seen, package.MANIFEST, listed)
+    yield from _twins(seen)
+    yield from _unlisted(seen, listed, tags)
+    yield from _absent(seen, listed, tags)
+    yield from _wrong_digests(seen, tags)
+    if seen.is_there(package.BAGIT) and seen.bundle.digest(package.BAGIT) != sha256(package.BAGIT_TEXT).digest():
+        yield package.BAGIT, "it is not the text that FORMAT.md demands"
+    # A manifest that its own list says was altered is named once, not for each of its lines.
+    if package.MANIFEST not in seen.explained:
+        yield from _wrong_digests(seen, listed)
+    if seen.index is not None and not seen.index_altered:
+        yield from _wrong_digests(seen, {file.path: file.sha256 for file in seen.index.files}, by="the index")
+
+
+def _read_manifest(seen: Examination, path: str, digests: dict[str, bytes]) -> Iterator[Wrong]:
+    if not seen.is_there(path):
+        yield path, "it is not there"
+        return
+    try:
+        text = seen.bundle.read_whole(path, most=_LARGEST_MANIFEST).decode("utf-8")
+    except (DamagedError, UnicodeDecodeError) as wrong:
+        yield path, f"it cannot be read: {wrong}"
+        return
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        try:
+            named, digest = package.parse_manifest_line(line)
+        except FormatError as wrong:
+            yield path, f"line {number}: {wrong}"
+            continue
+        if named in digests:
+            yield named, f"{path} names it twice"
+        digests[named] = digest
+
+
+def _twins(seen: Examination) -> Iterator[Wrong]:
+    """Names that a system which knows no case, or another form of Unicode, takes for one."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for path in seen.bundle.sizes:
+        alike[unicodedata.normalize("NFC", path.casefold())].append(path)
+    expected = {*_expected(seen), *_TAGS, package.TAG_MANIFEST}
+    for paths in alike.values():
+        if len(paths) > 1:
+            odd = [path for path in paths if path not in expected] or paths[1:]
+            for path in odd:
+                yield path, f"its name differs from that of {paths[0] if paths[0] != path else paths[1]} only by case"
+
+
+def _unlisted(seen: Examination, listed: dict[str, bytes], tags: dict[str, bytes]) -> Iterator[Wrong]:
+    expected = _expected(seen)
+    for path in seen.bundle.sizes:
+        if not path.startswith("data/"):
+            if path not in tags and path != package.TAG_MANIFEST:
+                yield path, f"{package.TAG_MANIFEST} does not list it"
+        elif path not in listed:
+            yield path, f"{package.MANIFEST} does not list it"
+        elif path not in expected and seen.index is not None and not seen.index_altered:
+            yield path, "the index does not name it: it was put in afterwards"
+
+
+def _absent(seen: Examination, listed: dict[str, bytes], tags: dict[str, bytes]) -> Iterator[Wrong]:
+    for path in _TAGS:
+        if path not in tags:
+            yield path, f"{package.TAG_MANIFEST} does not list it"
+    for path in tags:
+        if not seen.is_there(path):
+            yield path, f"{package.TAG_MANIFEST} lists it, and it is not there"
+    for path in listed:
+        if not seen.is_there(path):
+            yield path, f"{package.MANIFEST} lists it, and it is not there"
+    if not seen.index_altered:
+        for path in _expected(seen):
+            if not seen.is_there(path):
+                yield path, "the index names it, and it is not there"
+
+
+def _wrong_digests(seen: Examination, digests: dict[str, bytes], *, by: str = "its list") -> Iterator[Wrong]:
+    for path, digest in digests.items():
+        if not seen.is_there(path) or path in seen.explained:
+            continue
+        try:
+            found = seen.bundle.digest(path)
+        except DamagedError as wrong:
+            yield path, f"it cannot be read to its end: {wrong}"
+            continue
+        if found != digest:
+            yield path, f"it was altered: its digest is not the one that {by} names"
+
+
+def _expected(seen: Examination) -> list[str]:
+    named = seen.index.paths() if seen.index is not None else []
+    return [package.INDEX, package.HEADS, *named]
