@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
 
 from evidence.database import Sessions, connect
 from evidence.database import sessions as session_factory
 from evidence.engines import postgres
 from evidence.engines.postgres import Cluster
+from evidence.main import create_app
 from evidence.room import Room
 from tests.support.clock import FixedClock
 from tests.support.database import Database, database_from, migrated_template
@@ -85,6 +87,13 @@ def room(database: Database, tmp_path: Path) -> Iterator[Room]:
     """A whole installation: database and local store of one's own, keys, the system's clock."""
     with room_for(database, tmp_path / "home") as room:
         yield room
+
+
+@pytest.fixture
+def client(room: Room) -> Iterator[TestClient]:
+    """The server's application over the room, spoken to over HTTP without a network."""
+    with TestClient(create_app(room)) as client:
+        yield client
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

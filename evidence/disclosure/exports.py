@@ -28,6 +28,7 @@ from evidence.errors import InvalidError
 from evidence.ids import new_id
 from evidence.items.models import EvidenceItem
 from evidence.proof import package
+from evidence.proof.disclosure import Disclosure
 from evidence.proof.heads import ROLE, Head
 from evidence.room import Room
 
@@ -163,7 +164,8 @@ def _pack(room: Room, session: Session, export: Export, exported: Exported) -> t
     # What was recorded since the intent belongs to the next export: this one ends with itself.
     entries = history.whole(session, exported.head.chain)
     records = list(takewhile(lambda entry: entry.seq <= exported.head.seq, entries))
-    given, withheld = [], []
+    given: list[Disclosure] = []
+    withheld: list[Disclosure] = []
     for record in records:
         for disclosed in record.disclosures:
             stays = not exported.content or disclosed.name in export.withhold

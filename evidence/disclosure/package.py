@@ -5,7 +5,6 @@ gigabytes; nothing is ever held whole but the small texts.  What is written is h
 and an original that is not what its record says breaks the file off instead of finishing it.
 """
 
-import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,20 +145,25 @@ def instant(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-class _Outlet(io.RawIOBase):
-    """Where the zip is written to: keeps what was written until it is taken away."""
+class _Outlet:
+    """Where the zip is written to: keeps what was written until it is taken away.
+
+    No file object, so that a package broken off in the middle leaves nothing to be closed.
+    """
 
     def __init__(self) -> None:
         self._written: list[bytes] = []
-
-    def writable(self) -> bool:
-        """Say yes."""
-        return True
 
     def write(self, piece: "Buffer") -> int:
         """Keep a piece."""
         self._written.append(bytes(piece))
         return len(self._written[-1])
+
+    def flush(self) -> None:
+        """Do nothing: what is written is there."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
     def take(self) -> bytes:
         """Hand over what was written since the last time."""
