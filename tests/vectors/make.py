@@ -1,0 +1,538 @@
+"""Make the golden bytes of evidence/proof: python -m tests.vectors.make [FOLDER].
+
+Keys, salts, nonces and times are fixed, so the same bytes come out every time; a test holds the
+committed files to that.  The keys are made from words written here: they protect nothing.
+"""
+
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from evidence.proof import acts, canonical, chain, disclosure, heads, note, package, receipt, record, trust
+
+HERE = Path(__file__).parent
+
+ORIGIN = "evidence.example/3f2a"
+NOON = "2026-03-01T12:00:00.000000Z"
+LONG_AGO = "2026-01-01T00:00:00.000000Z"
+
+STOP = "01890a5d-ac96-774b-bcce-b302099a8057"
+"""The item whose original is in the package."""
+
+INTERVIEW = "01890a5e-0000-7000-8000-000000000002"
+"""The item whose original is withheld, and which was received without a declared digest."""
+
+OFFICER = "01890a5d-0000-7000-8000-00000000000a"
+DOCK = "01890a5d-0000-7000-8000-00000000000d"
+CASE = "01890a5d-0000-7000-8000-00000000000c"
+PACKAGE_ID = "01890a5f-0000-7000-8000-0000000000ff"
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A signing key for tests only, and its public half as a trust file has it."""
+
+    name: str
+    role: str
+    secret: Ed25519PrivateKey
+
+    @property
+    def public(self) -> bytes:
+        return self.secret.public_key().public_bytes_raw()
+
+    @property
+    def trusted(self) -> trust.TrustedKey:
+        return trust.TrustedKey(self.name, self.role, self.public, LONG_AGO)
+
+    def sign(self, text: str) -> str:
+        made = self.secret.sign(text.encode())
+        return note.write(text, [note.Signature(self.name, note.key_id(self.name, self.public), made)])
+
+
+def key(role: str, *, origin: str = ORIGIN) -> Key:
+    seed = sha256(f"test key, protects nothing: {origin}/{role}".encode()).digest()
+    return Key(trust.key_name(origin, role), role, Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def trust_root(*, origin: str = ORIGIN, roles: Iterable[str] = ("receipt", "export")) -> trust.Trust:
+    return trust.Trust(origin, tuple(key(role, origin=origin).trusted for role in roles))
+
+
+def salted(name: str, value: object) -> disclosure.Disclosure:
+    return disclosure.make(name, value, sha256(f"salt {name} {value}".encode()).digest()[:16])
+
+
+def digest_of(word: str) -> str:
+    return sha256(word.encode()).hexdigest()
+
+
+def body(act: str, *, sd: Iterable[disclosure.Disclosure] = (), **members: object) -> Body:
+    """Return a whole body: what every act has, and what this one adds."""
+    made: Body = {
+        "n": sha256(f"nonce {act} {members}".encode()).hexdigest()[:32],
+        "act": act,
+        "clk": {"source": "system", "error_us": 1500},
+        "actor": {"type": "account", "id": OFFICER, "roles": ["evidence_technician"], "method": "password"},
+        "req": f"request:{act}",
+        **members,
+    }
+    digests = sorted(each.digest for each in sd)
+    return {**made, "sd": digests} if digests else made
+
+
+def original_object(raw: bytes, *, name: str = "original") -> Body:
+    return {
+        "role": "original",
+        "id": STOP,
+        "sha256": sha256(raw).hexdigest(),
+        "size": len(raw),
+        "mime": "video/mp4",
+        "store": "local",
+        "version": "1",
+        "chunks": sha256(chunk_list(raw)).hexdigest(),
+        "enc": {"format": "evidence.frame.v1", "sha256": digest_of(name), "size": len(raw) + 28},
+    }
+
+
+def chunk_list(raw: bytes) -> bytes:
+    size = package.CHUNK_SIZE
+    return package.write_chunks(sha256(raw[at : at + size]).digest() for at in range(0, len(raw), size))
+
+
+FOOTAGE = b"".join(sha256(b"footage %d" % number).digest() for number in range(128))
+"""What stands for an original in the small package: 4 KiB of noise."""
+
+_SOME = {"role": "original", "id": STOP, "sha256": digest_of("original"), "size": 4096}
+
+EXAMPLES: tuple[tuple[str, Body], ...] = (
+    (
+        f"item/{STOP}",
+        body(
+            "item.received",
+            sd=[salted("filename", "AXON_Body_3_2026-03-01.mp4"), salted("officer_badge", "4711")],
+            occ="2026-03-01T09:15:00.000000Z",
+            obj=[original_object(FOOTAGE)],
+            att=[{"kind": kind, "sha256": digest_of("original")} for kind in ("declared", "streamed", "read_back")],
+            facts={"upload": DOCK},
+        ),
+    ),
+    (f"item/{STOP}", body("item.received_again", obj=[_SOME], facts={"upload": DOCK})),
+    (
+        f"item/{STOP}",
+        body(
+            "item.probed",
+            obj=[_SOME],
+            tool={"name": "pyav", "version": "18.1.0", "params": digest_of("parameters")},
+            facts={"outcome": "footage", "container": "mov,mp4", "duration_us": 61_000_000, "streams": 2},
+        ),
+    ),
+    (f"item/{STOP}", body("item.exported", sd=[salted("reason", "discovery")], facts={"export": PACKAGE_ID})),
+    (
+        f"item/{STOP}",
+        body("item.export_ended", facts={"export": PACKAGE_ID, "outcome": "completed", "size": 9000}),
+    ),
+    (
+        f"item/{STOP}",
+        body(
+            "item.redacted",
+            sd=[salted("exemption", "uninvolved person")],
+            obj=[{"role": "derivative", "id": CASE, "sha256": digest_of("derivative"), "size": 4000}],
+            src=[digest_of("original")],
+            tool={"name": "ffmpeg", "version": "7.1", "params": digest_of("recipe")},
+            facts={"redaction": CASE},
+        ),
+    ),
+    (f"item/{STOP}", body("item.produced", obj=[_SOME], facts={"production": PACKAGE_ID})),
+    (
+        f"item/{STOP}",
+        body(
+            "item.transferred",
+            sd=[salted("agency", "Sheriff of Elsewhere")],
+            obj=[_SOME],
+            facts={"transfer": CASE, "to_origin": "evidence.example/9b1c"},
+        ),
+    ),
+    (
+        f"item/{INTERVIEW}",
+        body(
+            "item.transfer_received",
+            obj=[_SOME],
+            src=[digest_of("last record there")],
+            facts={
+                "transfer": CASE,
+                "from_origin": "evidence.example/9b1c",
+                "from_chain": f"item/{STOP}",
+                "from_seq": 12,
+            },
+        ),
+    ),
+    (f"item/{STOP}", body("item.disposed", obj=[_SOME], pol=digest_of("decision"), facts={"disposition": CASE})),
+    (
+        f"item/{STOP}",
+        body("item.expunged", sd=[salted("order", "court order 26-xp-9")], obj=[_SOME], facts={"expungement": CASE}),
+    ),
+    (f"item/{STOP}", body("key.destroyed", obj=[{"role": "original", "id": STOP}])),
+    (f"item/{STOP}", body("hold.placed", sd=[salted("reason", "civil action 26-cv-0117")], facts={"hold": CASE})),
+    (f"case/{CASE}", body("hold.released", sd=[salted("reason", "settled")], facts={"hold": CASE})),
+    (
+        f"item/{STOP}",
+        body(
+            "retention.decided",
+            pol=digest_of("schedule"),
+            facts={"schedule": "traffic_stop", "keep_until": "2027-03-01"},
+        ),
+    ),
+    (
+        f"item/{STOP}",
+        body("production.delivered", obj=[_SOME], facts={"production": PACKAGE_ID, "delivery": CASE}),
+    ),
+    (f"dock/{DOCK}", body("upload.opened", facts={"upload": CASE, "size": 4096, "declared": "sha256"})),
+    (
+        f"dock/{DOCK}",
+        body("upload.quarantined", sd=[salted("explanation", "digests differ")], facts={"upload": CASE, "reason": "d"}),
+    ),
+    (f"account/{OFFICER}", body("upload.terminated", facts={"upload": CASE, "size": 4096, "received": 12})),
+    (f"dock/{DOCK}", body("upload.expired", facts={"upload": CASE})),
+    (f"account/{OFFICER}", body("account.created", sd=[salted("name", "Núñez")], facts={"account": OFFICER})),
+    (f"account/{OFFICER}", body("role.granted", facts={"account": OFFICER, "role": "detective"})),
+    (f"account/{OFFICER}", body("account.suspended", facts={"account": OFFICER})),
+    (f"account/{OFFICER}", body("account.signed_in", sd=[salted("source", "192.0.2.7")])),
+    ("_refused", body("account.sign_in_refused", facts={"reason": "password"})),
+    (f"account/{OFFICER}", body("dock.invited", facts={"dock": DOCK})),
+    (f"dock/{DOCK}", body("dock.enrolled", facts={"dock": DOCK, "fingerprint": digest_of("dock key")})),
+    (f"dock/{DOCK}", body("dock.retired", facts={"dock": DOCK})),
+    (f"dock/{DOCK}", body("dock.signed_in")),
+    (
+        "_keys",
+        body(
+            "key.added",
+            facts={
+                "name": key("receipt").name,
+                "id": key("receipt").trusted.key_id.hex(),
+                "role": "receipt",
+                "algorithm": "ed25519",
+                "public": key("receipt").public.hex(),
+            },
+        ),
+    ),
+    ("_refused", body("access.refused", facts={"action": "evidence.stream", "reason": "not on the case"})),
+)
+"""One body for each act of the registry, with the chain it could stand on."""
+
+
+def instant(number: int) -> str:
+    return f"2026-03-01T10:{number // 60:02d}:{number % 60:02d}.000000Z"
+
+
+def link(chain_name: str, bodies: Iterable[Body], *, origin: str = ORIGIN) -> list[bytes]:
+    """Seal bodies as the records of one chain, a second apart."""
+    written = ((instant(number), canonical.encode(each)) for number, each in enumerate(bodies))
+    return list(chain.link(origin, chain_name, written))
+
+
+def receipt_for(raw: bytes, *, by: Key | None = None) -> bytes:
+    """Sign the receipt for a record."""
+    sealed = record.parse(raw)
+    text = receipt.Receipt(
+        sealed.origin, sealed.chain, sealed.seq, record.leaf_hash(raw), sealed.at, 86_400
+    ).write()
+    return (by or key("receipt")).sign(text).encode()
+
+
+def head_of(records: list[bytes]) -> heads.Head:
+    last = record.parse(records[-1])
+    return heads.Head(last.chain, last.seq, record.leaf_hash(records[-1]))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item as it goes into a package; a test changes what it likes and packs it again."""
+
+    id: str
+    number: str
+    records: tuple[bytes, ...]
+    disclosures: tuple[str, ...] = ()
+    original: bytes | None = None
+    chunks: bytes | None = None
+    receipts: Mapping[int, bytes] | None = None
+
+
+@cache
+def items() -> tuple[Item, ...]:
+    """The items of the small package: one whole, one received without a digest and withheld."""
+    filename, badge = salted("filename", "stop.mp4"), salted("officer_badge", "4711")
+    reason, asked = salted("reason", "welfare check"), salted("reason", "discovery 26-d-31")
+    att = [{"kind": kind, "sha256": sha256(FOOTAGE).hexdigest()} for kind in ("declared", "streamed", "read_back")]
+    stop = link(
+        package.item_chain(STOP),
+        [
+            body(
+                "item.received",
+                sd=[filename, badge],
+                obj=[original_object(FOOTAGE)],
+                att=att,
+                facts={"upload": CASE},
+            ),
+            body("item.probed", obj=[_SOME], tool={"name": "pyav", "version": "1"}, facts={"outcome": "footage"}),
+            body("hold.placed", sd=[reason], facts={"hold": CASE}),
+            body("hold.released", facts={"hold": CASE}),
+            body("item.exported", sd=[asked], facts={"export": PACKAGE_ID}),
+        ],
+    )
+    hidden = b"an interview that is not handed over"
+    interview = link(
+        package.item_chain(INTERVIEW),
+        [
+            body("item.received", obj=[original_object(hidden)], att=att[1:], facts={"upload": DOCK}),
+            body("item.exported", sd=[salted("reason", "discovery 26-d-32")], facts={"export": PACKAGE_ID}),
+        ],
+    )
+    shown = [each.text for each in sorted([filename, badge], key=lambda one: one.digest)]
+    return (
+        Item(
+            STOP,
+            "2026-000417",
+            tuple(stop),
+            (*shown, asked.text),
+            FOOTAGE,
+            chunk_list(FOOTAGE),
+            {1: receipt_for(stop[0])},
+        ),
+        Item(
+            INTERVIEW,
+            "2026-000418",
+            tuple(interview),
+            (salted("reason", "discovery 26-d-32").text,),
+            receipts={1: receipt_for(interview[0])},
+        ),
+    )
+
+
+def withheld() -> package.Withheld:
+    hidden = sha256(b"an interview that is not handed over").digest()
+    return package.Withheld((salted("reason", "welfare check").digest,), (hidden,), "sealed by the court")
+
+
+README = b"Golden package of the verifier's tests. It holds no evidence.\n"
+
+Files = dict[str, bytes]
+"""A package as its files: path below the base folder -> bytes."""
+
+
+def index_of(packed: Iterable[Item], without: package.Withheld) -> package.Package:
+    return package.Package(
+        PACKAGE_ID,
+        ORIGIN,
+        NOON,
+        tuple(
+            package.PackedItem(
+                item.id,
+                item.number,
+                None
+                if item.original is None
+                else package.PackedFile(
+                    package.original_path(item.id, "stop.mp4"), sha256(item.original).digest(), len(item.original)
+                ),
+                None
+                if item.chunks is None
+                else package.PackedChunks(package.chunks_path(item.id), sha256(item.chunks).digest()),
+                package.records_path(item.id),
+                package.disclosures_path(item.id),
+                tuple(package.receipt_path(item.id, seq) for seq in item.receipts or {}),
+            )
+            for item in packed
+        ),
+        without,
+        (package.PackedFile(package.README, sha256(README).digest(), len(README)),),
+    )
+
+
+def pack(
+    packed: Iterable[Item] | None = None,
+    *,
+    without: package.Withheld | None = None,
+    signed_heads: Iterable[heads.Head] | None = None,
+    at: str = NOON,
+    by: Key | None = None,
+) -> Files:
+    """Pack items as the exporter does: index, heads signed over it, lists over everything."""
+    chosen = items() if packed is None else tuple(packed)
+    index = index_of(chosen, withheld() if without is None else without).write()
+    ends = [head_of(list(item.records)) for item in chosen] if signed_heads is None else signed_heads
+    text = heads.Heads(ORIGIN, at, sha256(index).digest(), tuple(ends)).write()
+    files = {
+        package.INDEX: index,
+        package.HEADS: (by or key("export")).sign(text).encode(),
+        package.README: README,
+    }
+    for item in chosen:
+        files[package.records_path(item.id)] = package.write_records(item.records)
+        files[package.disclosures_path(item.id)] = package.write_disclosures(item.disclosures)
+        if item.original is not None:
+            files[package.original_path(item.id, "stop.mp4")] = item.original
+        if item.chunks is not None:
+            files[package.chunks_path(item.id)] = item.chunks
+        for seq, signed in (item.receipts or {}).items():
+            files[package.receipt_path(item.id, seq)] = signed
+    return relist(files)
+
+
+def relist(files: Files) -> Files:
+    """Write every list anew, as a cheat with BagIt's own tools would."""
+    payload = {path: raw for path, raw in files.items() if path.startswith("data/")}
+    tags = {
+        package.BAGIT: package.BAGIT_TEXT,
+        package.BAG_INFO: b"Bagging-Date: 2026-03-01\n"
+        b"Payload-Oxum: %d.%d\n" % (sum(map(len, payload.values())), len(payload)),
+        package.MANIFEST: package.write_manifest({path: sha256(raw).digest() for path, raw in payload.items()}),
+    }
+    tags[package.TAG_MANIFEST] = package.write_manifest({path: sha256(raw).digest() for path, raw in tags.items()})
+    return {**payload, **tags}
+
+
+def zipped(files: Files, *, base: str = package.base_folder(PACKAGE_ID) + "/") -> bytes:
+    """Write files as a zip; originals stored, the rest stored as well, so that no library's taste shows."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for path, raw in sorted(files.items()):
+            entry = zipfile.ZipInfo(base + path, (2026, 3, 1, 12, 0, 0))
+            entry.create_system = 3
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, raw)
+    return out.getvalue()
+
+
+def _shown(value: object) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _record_vectors() -> bytes:
+    cases = []
+    for chain_name, each in EXAMPLES:
+        raw = link(chain_name, [each])[0]
+        cases.append(
+            {
+                "act": each["act"],
+                "chain": chain_name,
+                "genesis": record.genesis(ORIGIN, chain_name).hex(),
+                "body": each,
+                "raw": raw.decode(),
+                "leaf": record.leaf_hash(raw).hex(),
+            }
+        )
+    return _shown({"origin": ORIGIN, "records": cases})
+
+
+def _chain_vectors() -> bytes:
+    records = items()[0].records
+    return _shown(
+        {
+            "origin": ORIGIN,
+            "chain": package.item_chain(STOP),
+            "genesis": record.genesis(ORIGIN, package.item_chain(STOP)).hex(),
+            "records": [{"raw": raw.decode(), "leaf": record.leaf_hash(raw).hex()} for raw in records],
+        }
+    )
+
+
+def _disclosure_vectors() -> bytes:
+    values = [("reason", "welfare check"), ("officer_badge", "4711"), ("name", "Núñez"), ("place", None)]
+    made = [salted(name, value) for name, value in [*values, ("position", [407_127, -740_059])]]
+    return _shown([{"name": x.name, "value": x.value, "text": x.text, "digest": x.digest} for x in made])
+
+
+def _canonical_vectors() -> bytes:
+    inside: list[object] = [
+        None,
+        True,
+        0,
+        -1,
+        2**53 - 1,
+        -(2**53 - 1),
+        "",
+        '"\\/\b\f\n\r\t\x00\x1f\x7f',
+        "é€😂 אב",
+        [],
+        {},
+        {"b": 1, "a": [None, {"z_9": "x"}]},
+    ]
+    outside = {
+        "a space": b'{"a": 1}',
+        "another order": b'{"b":1,"a":1}',
+        "a key twice": b'{"a":1,"a":1}',
+        "an upper-case key": b'{"A":1}',
+        "an empty key": b'{"":1}',
+        "a fraction": b"1.5",
+        "an exponent": b"1e3",
+        "minus nought": b"-0",
+        "a leading nought": b"01",
+        "two to the 53rd": b"9007199254740992",
+        "NaN": b"NaN",
+        "a needless escape": b'"\\u0061"',
+        "an escaped slash": b'"\\/"',
+        "an upper-case escape": b'"\\u001F"',
+        "half a surrogate pair": b'"\\ud800"',
+        "broken UTF-8": b'"\xc3"',
+        "a byte order mark": b'\xef\xbb\xbf""',
+        "a raw newline": b'"\n"',
+        "a newline after it": b"1\n",
+        "two values": b"1 2",
+        "nothing": b"",
+        "too deep": b"[" * 33 + b"]" * 33,
+    }
+    return _shown(
+        {
+            "inside": [{"value": value, "hex": canonical.encode(value).hex()} for value in inside],
+            "outside": [{"why": why, "hex": raw.hex()} for why, raw in outside.items()],
+        }
+    )
+
+
+def _key_vectors() -> bytes:
+    return _shown(
+        {
+            "warning": "These keys are made from words in make.py. They protect nothing.",
+            "keys": [
+                {"name": each.name, "seed": each.secret.private_bytes_raw().hex(), "public": each.public.hex()}
+                for each in map(key, ("receipt", "export"))
+            ],
+        }
+    )
+
+
+def made() -> dict[str, bytes]:
+    """Return every golden file by name."""
+    files = pack()
+    return {
+        "canonical.json": _canonical_vectors(),
+        "records.json": _record_vectors(),
+        "chain.json": _chain_vectors(),
+        "disclosures.json": _disclosure_vectors(),
+        "keys.json": _key_vectors(),
+        "trust.json": trust_root().write(),
+        "receipt.txt": files[package.receipt_path(STOP, 1)],
+        "heads.txt": files[package.HEADS],
+        "package_small.zip": zipped(files),
+    }
+
+
+def main(folder: Path) -> None:
+    assert {each["act"] for _chain, each in EXAMPLES} == acts.ACTS.keys()
+    for name, raw in made().items():
+        (folder / name).write_bytes(raw)
+        print(name, len(raw))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
