@@ -79,9 +79,8 @@ class Story:
             stdin=subprocess.DEVNULL,
         )
         if ended.returncode not in expect:
-            raise StoryError(
-                f"`evidence {' '.join(arguments)}` ended with {ended.returncode}: {ended.stdout[-800:]}{ended.stderr[-800:]}"
-            )
+            said = ended.stdout[-800:] + ended.stderr[-800:]
+            raise StoryError(f"`evidence {' '.join(arguments)}` ended with {ended.returncode}: {said}")
         return [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
 
     def command(self, *arguments: str, profile: str | None = None) -> list[str]:
@@ -92,22 +91,28 @@ class Story:
 
 def run(folder: Path, *, once: bool) -> None:
     """Tell the story in the folder, which is emptied first; `once` ends it instead of waiting."""
-    folder = folder.resolve()
-    _empty(folder)
-    port = _free_port()
-    story = Story(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
-    print(f"The open evidence room, in {folder}", flush=True)  # noqa: T201
-    recordings = _record(folder / "card")
-    story.run("migrate")
-    story.run("admin", "create", "--email", ADMIN, "--name", "Chief Admin", "--agency", AGENCY)
-    with _serving(story) as server:
-        _people(story)
+    print(f"The open evidence room, in {folder.resolve()}", flush=True)  # noqa: T201
+    story = begin(folder)
+    recordings = _record(story.folder / "card")
+    with serving(story) as server:
+        people(story)
         _receive(story, recordings)
         items = _sealed(story, recordings)
         _export(story, items)
         _tamper(story)
         if not once:
             _stay(story, items, server)
+
+
+def begin(folder: Path) -> Story:
+    """Make an installation of its own in the folder, which is emptied first: database, keys, an administrator."""
+    folder = folder.resolve()
+    _empty(folder)
+    port = _free_port()
+    story = Story(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
+    story.run("migrate")
+    story.run("admin", "create", "--email", ADMIN, "--name", "Chief Admin", "--agency", AGENCY)
+    return story
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
@@ -156,7 +161,7 @@ def _record(card: Path) -> list[Path]:
 
 
 @contextmanager
-def _serving(story: Story) -> Iterator[subprocess.Popen[bytes]]:
+def serving(story: Story) -> Iterator[subprocess.Popen[bytes]]:
     """Run `evidence serve` for as long as the block lasts."""
     with (story.folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
@@ -196,7 +201,7 @@ def _wait(done: Any, what: str, *, seconds: float) -> None:
         time.sleep(0.1)
 
 
-def _people(story: Story) -> None:
+def people(story: Story) -> None:
     """Sign the administrator in, make a technician and an officer, and enrol a dock."""
     story.run("sign-in", "--email", ADMIN, profile="admin")
     for email, name, role, badge in (
@@ -289,11 +294,12 @@ def _export(story: Story, items: Sequence[str]) -> None:
     out = story.folder / "package.zip"
     story.run("export", *items, "--out", str(out), "--reason", "Discovery, case 26-118204", profile="technician")
     story.seen("exported", f"{len(items)} items in {out.name}, {out.stat().st_size:,} bytes")
-    summary = _verify(story, out, expect=0)
+    summary = verify(story, out, expect=0)
     story.seen("verified", f"offline, with the trust file only: {summary['verdict']}, 0 findings")
 
 
-def _verify(story: Story, path: Path, *, expect: int) -> dict[str, Any]:
+def verify(story: Story, path: Path, *, expect: int) -> dict[str, Any]:
+    """Check a package as a stranger does, with the trust file and nothing else; return the summary."""
     trust = story.folder / "trust.json"
     # Without our environment: the verifier knows neither server nor profile.
     ended = subprocess.run(
@@ -315,7 +321,7 @@ def _tamper(story: Story) -> None:
     """Alter one byte of evidence in a copy, mend every manifest, and see what the verifier says."""
     tampered = story.folder / "tampered.zip"
     place = alter_one_byte(story.folder / "package.zip", tampered)
-    summary = _verify(story, tampered, expect=7)
+    summary = verify(story, tampered, expect=7)
     codes = [finding["code"] for finding in summary["findings"]]
     if codes != ["O01"]:
         raise StoryError(f"the altered byte should be O01 and nothing else, and was {codes}")
