@@ -92,6 +92,7 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
     next_step = getattr(error, "next_step", "")
     if isinstance(error, auth_errors.NotSignedInError):
         next_step = "Ask POST /api/v1/tokens for a new token."
+        log.info("not signed in", reason=error.reason)  # one of auth's own few words, never what was sent
     if status >= 500:
         log.warning("answered", status=status, kind=type(error).__name__, cause=type(error.__cause__).__name__)
     return problem(request, status, slug=slug, title=title, detail=str(error), next_step=next_step, headers=headers)

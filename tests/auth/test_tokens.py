@@ -1,5 +1,6 @@
 """No false token signs anybody in, whatever was done to it, and a good one always does."""
 
+import ast
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -284,3 +285,22 @@ def test_what_is_refused_says_the_same_to_everybody(issuer: TokenIssuer, world: 
         said.add(str(refused.value))
 
     assert len(said) == 1
+
+
+def test_product_code_reaches_no_more_of_jose_than_it_needs() -> None:
+    """Shared secrets, encrypted tokens and `jwt.decode` are out of reach of everything that is shipped."""
+    root = Path(tokens.__file__).parent.parent
+    reached = set()
+    for package in ("auth", "evidence", "transcode"):
+        for file in (root / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "jose":
+                    reached |= {(file.name, f"{node.module}.{each.name}") for each in node.names}
+                elif isinstance(node, ast.Import):
+                    reached |= {(file.name, each.name) for each in node.names if each.name.startswith("jose")}
+
+    assert reached == {
+        ("tokens.py", "jose.jwk"),
+        ("tokens.py", "jose.jws"),
+        ("tokens.py", "jose.backends.cryptography_backend.CryptographyECKey"),
+    }
