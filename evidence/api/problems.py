@@ -38,6 +38,7 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.SetupError: (503, "setup", "The installation is not ready"),
     auth_errors.NotSignedInError: (401, "not-signed-in", "Not signed in"),
     auth_errors.NotPermittedError: (403, "refused", "Not permitted"),
+    auth_errors.EnrolmentCodeError: (403, "refused", "Not permitted"),
     auth_errors.UnknownError: (404, "not-found", "No such thing"),
     auth_errors.TakenError: (409, "conflict", "In the wrong state for this"),
     auth_errors.AuthError: (400, "invalid", "Cannot be accepted"),

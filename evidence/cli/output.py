@@ -206,7 +206,7 @@ class Output:
         if self.as_json:
             self._line(Verified(command=self.command, name=name, detail=detail, **more))
         else:
-            self.say(f"{name}: {detail}")
+            self.say(f"{printable(name)}: {detail}")
 
     def problem(
         self,

@@ -21,6 +21,7 @@ from evidence.errors import (
     IntegrityError,
     InvalidError,
     NotFoundError,
+    OffsetConflictError,
     RefusedError,
     TooLargeError,
     UnavailableError,
@@ -86,6 +87,8 @@ class ServerProblem(Exception):  # noqa: N818 -- it is what the server said; the
                 next_step=next_step or "run the same command again in a moment",
                 retry_after=self.retry_after if self.retry_after is not None else RETRY_AFTER_SECONDS,
             )
+        if self.kind.endswith(":offset-conflict"):
+            return OffsetConflictError(what, next_step=next_step)
         return ERRORS.get(self.status, EvidenceError)(what, next_step=next_step)
 
     def _text(self, member: str) -> str:

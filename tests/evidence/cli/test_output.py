@@ -1,0 +1,114 @@
+"""What commands say: lines that fit the schema for programs, and nothing that steers a terminal for people."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from evidence.cli import output
+from evidence.cli.exits import ExitCode
+from evidence.cli.output import Output, Step
+from tests.support.output_lines import LINES, SCHEMA, schema
+
+
+def test_the_schema_file_is_that_of_the_lines() -> None:
+    """To write it anew: python -m tests.support.output_lines."""
+    assert json.loads(SCHEMA.read_bytes()) == schema()
+
+
+def test_every_kind_of_line_fits_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output("dock upload", as_json=True)
+
+    out.plan([Step(act="send", name="a.mp4", size=7)])
+    out.found({"number": "2026-1"}, done=1)
+    out.note("Listening")
+    out.kept("a.mp4", 3, 7)
+    out.verified("a.mp4", "received", size=7, sha256="00", item="i", number="n", receipt="r")
+    out.problem("no room", exit_code=ExitCode.TEMPORARY, name="a.mp4", next_step="wait", request_id="r", reference="x")
+    out.sum_up(ExitCode.TEMPORARY, received=1)
+
+    lines = capsys.readouterr().out.splitlines()
+    kinds = [LINES.validate_json(line).kind for line in lines]
+    assert kinds == ["plan", "progress", "progress", "progress", "verified", "problem", "summary"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"kind": "progress", "command": "x", "unit": "byte", "done": 1, "surprise": True},
+        {"kind": "summary", "command": "x", "exit_code": 99, "outcome": "done", "result": {}},
+        {"kind": "summary", "command": "x", "exit_code": 0, "outcome": "lovely", "result": {}},
+        {"kind": "chatter", "command": "x"},
+        {"kind": "verified", "command": "x", "name": "a"},
+    ],
+)
+def test_the_schema_refuses_what_is_not_in_it(line: object) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        LINES.validate_json(json.dumps(line))
+
+
+def test_only_the_first_summary_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output("x", as_json=True)
+
+    out.sum_up(ExitCode.OK, count=3)
+    out.sum_up(ExitCode.ERROR)
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["result"] == {"count": 3}
+
+
+def test_programs_get_nothing_but_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output("x", as_json=True)
+
+    out.say("for people")
+    out.remark("for people")
+    out.table(("a",), [("b",)])
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_quiet_get_results_and_problems_only(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output("x", quiet=True)
+
+    out.remark("on the way")
+    out.say("result")
+    out.problem("wrong", exit_code=ExitCode.ERROR, next_step="mend it")
+
+    said = capsys.readouterr()
+    assert said.out == "result\n"
+    assert said.err == "wrong\n  next: mend it\n"
+
+
+HOSTILE = ["a\x1b[2Jb", "a\rb", "a\nb", "\u202egpj.exe", "a\x00b", "\x9b31m", "a\u2028b", "\udcff"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_cannot_steer_the_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output("x")
+
+    out.table(("file",), [(name,)])
+    out.verified(name, "received")
+    out.problem("wrong", exit_code=ExitCode.ERROR, name=name)
+    out.remark(name)
+
+    said = "".join(capsys.readouterr())
+    assert all(each.isprintable() or each == "\n" for each in said)
+    assert said.count("\\") >= 4
+
+
+def test_words_in_any_script_stay_as_they_are() -> None:
+    assert output.printable("Größe 証拠 дело café") == "Größe 証拠 дело café"
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (4_200_000_000, "4.2 GB"), (5 * 10**12, "5.0 TB")],
+)
+def test_sizes_are_written_as_people_read_them(size: int, written: str) -> None:
+    assert output.readable_size(size) == written
+
+
+def test_the_schema_travels_with_the_program() -> None:
+    assert Path(output.__file__).parent == SCHEMA.parent
+    assert TypeAdapter(dict[str, object]).validate_json(SCHEMA.read_bytes())
