@@ -27,6 +27,9 @@ _LETTING_GO = 30.0
 _SEALERS = 8
 """Uploads one process seals at the same time; most of it is waiting for the disk."""
 
+_FLUSHERS = 4
+"""Uploads one process flushes to disk at the same time."""
+
 
 class Intake:
     """The uploads of one process. Safe to use from many threads; close it at the end."""
@@ -38,7 +41,9 @@ class Intake:
         # Few threads for work that is all processor: more would only take turns, and keep the
         # thread that answers requests from its own.
         self.writing = ThreadPoolExecutor(cores, thread_name_prefix="writing")
-        self._reading = ThreadPoolExecutor(cores, thread_name_prefix="reading")
+        self._turns = ThreadPoolExecutor(cores, thread_name_prefix="reading")
+        self._hands = ThreadPoolExecutor(2 * cores, thread_name_prefix="hashing")
+        self._flushing = ThreadPoolExecutor(_FLUSHERS, thread_name_prefix="flushing")
         self._sealers = ThreadPoolExecutor(_SEALERS, thread_name_prefix="sealing")
         self._writers: dict[UploadId, Writer] = {}
         self._trailing: dict[UploadId, Trailing] = {}
@@ -133,8 +138,9 @@ class Intake:
         for writer in writers:
             writer.stop()
         self._sealers.shutdown(cancel_futures=True)
-        self._reading.shutdown(cancel_futures=True)
         self.writing.shutdown()
+        for pool in (self._turns, self._hands, self._flushing):
+            pool.shutdown()
         self.fences.close()
 
     def _begin_sealing(self, upload_id: UploadId, fence: Fence | None) -> Future[None]:
@@ -188,6 +194,7 @@ class Intake:
             clock=self.room.clock,
             life=timedelta(hours=self.room.settings.upload_life_hours),
             trailing=trailing,
+            flushing=self._flushing,
         )
 
     def _token(self, upload: Upload, row: StoredObject, fence: Fence) -> str:
@@ -204,7 +211,7 @@ class Intake:
         with self._guard:
             if upload_id not in self._trailing:
                 self._trailing[upload_id] = Trailing(
-                    self.room.vault, row, token, size=upload.size, executor=self._reading
+                    self.room.vault, row, token, size=upload.size, turns=self._turns, hands=self._hands
                 )
             trailing = self._trailing[upload_id]
         trailing.follow(upload.durable_offset)

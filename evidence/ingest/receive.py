@@ -87,6 +87,8 @@ def finish(
         with unit_of_work(room.sessions) as session:
             upload = session.get_one(Upload, upload_id)
             row = uploads.object_of(session, upload)
+        if trailing is not None:
+            trailing.pause()
         try:
             arrived = Arrived(upload, row, _complete(room, upload, row), fence.me)
             back = _examine(room, arrived, trailing)

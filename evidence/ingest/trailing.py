@@ -4,7 +4,6 @@ Only what a checkpoint made durable is read, and from the device.  After a resta
 again at the first byte; nothing of it is kept but in memory.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from threading import Condition
 
@@ -13,25 +12,38 @@ import structlog
 from evidence.errors import EvidenceError
 from evidence.storage.frames import FRAME_SIZE, FrameError, Reader, frame_length, stored_position
 from evidence.storage.models import StoredObject
-from evidence.storage.read_back import CHUNK_FRAMES, ReadBack, ReadingBack
-from evidence.storage.store import Stored
+from evidence.storage.read_back import ReadBack, ReadingBack
+from evidence.storage.store import Bytes, Stored
 from evidence.storage.vault import Vault
 
 FARTHEST_BEHIND = 256 << 20
 """Bytes. A stream that is faster than reading waits, or sealing would take longer the larger the upload."""
 
+BLOCK_FRAMES = 4
+"""Frames read from the disk at once."""
+
+TURN_FRAMES = 32
+"""Frames after which it is another upload's turn."""
+
 log = structlog.get_logger()
 
 
 class Trailing:
-    """Reads one upload back in steps of a chunk, each a task of its own, so that many uploads take turns."""
+    """Reads one upload back in turns, each a task of its own, so that many uploads take theirs.
 
-    def __init__(self, vault: Vault, row: StoredObject, token: str, *, size: int, executor: Executor) -> None:
+    `turns` runs the turns, `hands` what they have done side by side; these must be two executors,
+    for the first waits for the second.
+    """
+
+    def __init__(
+        self, vault: Vault, row: StoredObject, token: str, *, size: int, turns: Executor, hands: Executor
+    ) -> None:
         self._vault = vault
         self._row = row
         self._token = token
         self._size = size
-        self._executor = executor
+        self._turns = turns
+        self._hands = hands
         self._reading = ReadingBack(vault.cipher(row), size=size)
         self._durable_frames = 0
         self._running = False
@@ -55,19 +67,23 @@ class Trailing:
                 lambda: not self._running or self._behind() * FRAME_SIZE <= FARTHEST_BEHIND, timeout=60
             )
 
+    def pause(self) -> None:
+        """Stop reading what is staged, before it is made the object, and return when nothing is read any more."""
+        with self._moved:
+            self._ended = True
+            self._moved.wait_for(lambda: not self._running)
+
     def finish(self, stored: Stored) -> ReadBack:
         """Read the rest from the complete object and return every digest of it.
 
         Raises FrameError when a frame does not open, UnavailableError when the store is away.
         """
-        with self._moved:
-            self._ended = True
-            self._moved.wait_for(lambda: not self._running)
+        self.pause()
         reader = Reader(
             self._vault.store, self._row.key, self._vault.cipher(self._row), size=self._size, version=stored.version
         )
         for frame in reader.frames(self._reading.next_frame, afresh=True):
-            self._reading.take_opened(frame)
+            self._reading.take_opened(frame, executor=self._hands)
         return self._reading.result()
 
     def _behind(self) -> int:
@@ -76,12 +92,11 @@ class Trailing:
     def _go_on(self) -> None:
         if not self._running and not self._ended and self._behind() > 0:
             self._running = True
-            self._executor.submit(self._step)
+            self._turns.submit(self._step)
 
     def _step(self) -> None:
         try:
-            for frame in self._staged_frames():
-                self._reading.take(frame)
+            self._read_on()
         except (EvidenceError, KeyError, OSError) as error:
             # A frame that does not open now is met again by `finish`, which says so; a trailing
             # reader has nobody to tell.
@@ -92,15 +107,29 @@ class Trailing:
             self._go_on()
             self._moved.notify_all()
 
-    def _staged_frames(self) -> Iterator[bytes]:
-        first = self._reading.next_frame
-        last = min(first + CHUNK_FRAMES, self._durable_frames) - 1
-        ends = stored_position(last) + frame_length(last, self._size)
+    def _read_on(self) -> None:
+        """Read what is durable, up to a turn's worth: the next block from the disk while the last is hashed."""
+        end = min(self._reading.next_frame + TURN_FRAMES, self._durable_frames)
+        starts = range(self._reading.next_frame, end, BLOCK_FRAMES)
+        coming = self._hands.submit(self._block, starts[0], end)
+        for start in starts:
+            block = coming.result()
+            if start + BLOCK_FRAMES < end and not self._ended:
+                coming = self._hands.submit(self._block, start + BLOCK_FRAMES, end)
+            self._reading.take(*block, executor=self._hands)
+            if self._ended:
+                return
+
+    def _block(self, first: int, end: int) -> list[Bytes]:
+        end = min(first + BLOCK_FRAMES, end)
         begins = stored_position(first)
-        block = memoryview(self._vault.store.read_staged(self._row.key, self._token, begins, ends - begins))
-        for index in range(first, last + 1):
+        length = stored_position(end - 1) + frame_length(end - 1, self._size) - begins
+        block = memoryview(self._vault.store.read_staged(self._row.key, self._token, begins, length))
+        frames: list[Bytes] = []
+        for index in range(first, end):
             at = stored_position(index) - begins
-            frame = bytes(block[at : at + frame_length(index, self._size)])
+            frame = block[at : at + frame_length(index, self._size)]
             if len(frame) < frame_length(index, self._size):
                 raise FrameError(index, "is cut off")
-            yield frame
+            frames.append(frame)
+        return frames

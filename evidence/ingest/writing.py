@@ -5,6 +5,8 @@ kept on the upload's row: what is read back later has to agree with what came in
 """
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures import wait as wait_for
 from datetime import timedelta
 from hashlib import sha256
 from threading import Event
@@ -24,6 +26,9 @@ from evidence.storage.store import Bytes
 
 CHECKPOINT_SIZE = 64 << 20
 """At most so many bytes have to be sent again after a crash."""
+
+FLUSH_SIZE = 16 << 20
+"""Bytes after which the disk is set to work, so that a checkpoint has little to wait for."""
 
 
 class StreamDigests:
@@ -70,6 +75,7 @@ class Writer:
         clock: Clock,
         life: timedelta,
         trailing: Trailing,
+        flushing: Executor,
     ) -> None:
         self.upload_id = UploadId(upload.id)
         self.size = upload.size
@@ -85,6 +91,9 @@ class Writer:
         self._clock = clock
         self._life = life
         self._trailing = trailing
+        self._flush_by = flushing
+        self._flushing: Future[None] | None = None
+        self._flushed = upload.durable_offset
         self._stopped = Event()
         self._whole = False
         self._digests = StreamDigests(upload.chunks_sha256, size=upload.size, offset=upload.durable_offset)
@@ -120,6 +129,7 @@ class Writer:
         self.fence.require()
         self._digests.take(block)
         self._arriving.write(block)
+        self._flush_ahead()
         if self.piecemeal and self.offset - self.durable_offset >= CHECKPOINT_SIZE:
             self.checkpoint()
 
@@ -133,6 +143,7 @@ class Writer:
         if self._whole or self.offset == self.durable_offset < self.size:
             return self.durable_offset
         self.fence.require()
+        self._flush_done(wait=True)
         offset = self._arriving.checkpoint()
         with unit_of_work(self._sessions) as session:
             now = self._clock()
@@ -161,6 +172,21 @@ class Writer:
     def close(self) -> None:
         """Let go. What was not checkpointed is not kept; the fence of a whole upload is for whoever seals it."""
         if not self.closed.is_set():
+            if self._flushing is not None:
+                wait_for([self._flushing])
             if not self.whole:
                 self._fences.release(self.fence)
             self.closed.set()
+
+    def _flush_ahead(self) -> None:
+        """Have what was written flushed while more comes in. Nothing counts as durable by this."""
+        if self.offset - self._flushed >= FLUSH_SIZE and self._flush_done(wait=False):
+            self._flushed = self.offset
+            self._flushing = self._flush_by.submit(self._arriving.flush)
+
+    def _flush_done(self, *, wait: bool) -> bool:
+        """Say whether no flush is under way, after waiting for it if asked. Raises what it met."""
+        if self._flushing is not None and (wait or self._flushing.done()):
+            self._flushing.result()
+            self._flushing = None
+        return self._flushing is None

@@ -82,6 +82,14 @@ class ArrivingObject:
         self._kept = self.offset
         return self.offset
 
+    def flush(self) -> None:
+        """Have whole pieces written to the disk, so that the next checkpoint has less to wait for.
+
+        May run in another thread while `write` goes on. After an error here everything since the
+        last checkpoint has to be written again.
+        """
+        self._store.sync(self._key, self._token)
+
     def replay(self, start: int) -> Iterator[bytes]:
         """Yield what arrived from plaintext byte `start`, a multiple of the frame size, up to `offset`.
 

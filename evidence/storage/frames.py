@@ -127,7 +127,7 @@ class OpenedFrame:
     """One frame as it is stored and as it reads."""
 
     index: int
-    stored: bytes
+    stored: Bytes
     plaintext: bytes
 
 
@@ -169,10 +169,15 @@ class Reader:
         waiting = bytearray()
         for index in range(first, last + 1):
             need = frame_length(index, self._size)
-            while len(waiting) < need and (block := self._next(blocks, index)):
+            block = self._next(blocks, index) if not waiting else b""
+            if len(block) == need:
+                frame = block  # the usual case: blocks as long as frames, and nothing to copy
+            else:
                 waiting += block
-            frame = bytes(memoryview(waiting)[:need])
-            del waiting[:need]
+                while len(waiting) < need and (block := self._next(blocks, index)):
+                    waiting += block
+                frame = bytes(memoryview(waiting)[:need])
+                del waiting[:need]
             if len(frame) < need:
                 raise FrameError(index, "is cut off" if frame else "is missing")
             yield self._opened(index, frame)

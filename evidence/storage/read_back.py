@@ -4,17 +4,20 @@ Works on a complete object (vault.Vault.read_back) and just as well on one that 
 frame by frame behind the upload, where the store can read what is staged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from hashlib import sha256
 
 from evidence.errors import IntegrityError
+from evidence.proof import package
 from evidence.storage.frames import FRAME_SIZE, FrameCipher, OpenedFrame, frame_count, kind_of
+from evidence.storage.store import Bytes
 
-CHUNK_FRAMES = 8
-"""A chunk is 8 MiB of plaintext."""
+CHUNK_SIZE = package.CHUNK_SIZE
+"""Bytes of plaintext in every chunk of an original but the last: 8 MiB, whole frames."""
 
-CHUNK_SIZE = CHUNK_FRAMES * FRAME_SIZE
+CHUNK_FRAMES = CHUNK_SIZE // FRAME_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +43,46 @@ class ReadingBack:
         self.next_frame = 0
         """The index of the frame to take next."""
 
-    def take(self, frame: bytes) -> None:
-        """Take the next frame as stored. Raises FrameError when it does not open."""
-        plaintext = self._cipher.open(self.next_frame, frame, kind=kind_of(self.next_frame, self._size))
-        self.take_opened(OpenedFrame(self.next_frame, frame, plaintext))
+    def take(self, *frames: Bytes, executor: Executor | None = None) -> None:
+        """Take the next frames as stored. Raises FrameError when one does not open; then none was taken.
 
-    def take_opened(self, frame: OpenedFrame) -> None:
-        """Take the next frame, opened already."""
-        self._stored.update(frame.stored)
-        self._stored_size += len(frame.stored)
-        self._whole.update(frame.plaintext)
-        self._chunk.update(frame.plaintext)
-        self.next_frame += 1
-        whole = self.next_frame == frame_count(self._size)
-        if (whole and self._size) or self.next_frame % CHUNK_FRAMES == 0:
-            self._chunks += self._chunk.digest()
-            self._chunk = sha256()
+        With an executor the digests are computed side by side.
+        """
+        opened = []
+        for index, frame in enumerate(frames, self.next_frame):
+            plaintext = self._cipher.open(index, frame, kind=kind_of(index, self._size))
+            opened.append(OpenedFrame(index, frame, plaintext))
+        self.take_opened(*opened, executor=executor)
+
+    def take_opened(self, *frames: OpenedFrame, executor: Executor | None = None) -> None:
+        """Take the next frames, opened already."""
+        beside = (
+            [executor.submit(hashing, frames) for hashing in (self._hash_stored, self._hash_whole)] if executor else []
+        )
+        self._hash_chunks(frames)
+        if executor is None:
+            self._hash_stored(frames)
+            self._hash_whole(frames)
+        for each in beside:
+            each.result()
+        self.next_frame += len(frames)
+
+    def _hash_stored(self, frames: Sequence[OpenedFrame]) -> None:
+        for frame in frames:
+            self._stored.update(frame.stored)
+            self._stored_size += len(frame.stored)
+
+    def _hash_whole(self, frames: Sequence[OpenedFrame]) -> None:
+        for frame in frames:
+            self._whole.update(frame.plaintext)
+
+    def _hash_chunks(self, frames: Sequence[OpenedFrame]) -> None:
+        for frame in frames:
+            self._chunk.update(frame.plaintext)
+            whole = frame.index == frame_count(self._size) - 1
+            if (whole and self._size) or (frame.index + 1) % CHUNK_FRAMES == 0:
+                self._chunks += self._chunk.digest()
+                self._chunk = sha256()
 
     def result(self) -> ReadBack:
         """Return the digests. Raises IntegrityError before the last frame was taken."""

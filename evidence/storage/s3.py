@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 RETRIES = 4
 """A request that failed in passing is sent again at most this often."""
 
-_BLOCK = 1 << 20
+_BLOCK = STORED_FRAME  # so that whoever reads frames gets each in one block
 _PIECE_FRAMES = 8
 _PIECE = _PIECE_FRAMES * STORED_FRAME
 _MOST_PARTS = 10_000
@@ -293,7 +293,7 @@ class S3Store:
     def sync(self, key: str, token: str) -> None:
         """Do nothing: whatever the service answered for is durable."""
 
-    def read_staged(self, key: str, token: str, position: int, length: int) -> bytes:
+    def read_staged(self, key: str, token: str, position: int, length: int) -> Bytes:
         """Raise: S3 cannot read a multipart upload before it is complete."""
         raise NotImplementedError("S3 cannot read a multipart upload before it is complete")
 

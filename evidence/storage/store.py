@@ -154,7 +154,7 @@ class ObjectStore(Protocol):
     def sync(self, key: str, token: str) -> None:
         """Return when everything staged so far is durable."""
 
-    def read_staged(self, key: str, token: str, position: int, length: int) -> bytes:
+    def read_staged(self, key: str, token: str, position: int, length: int) -> Bytes:
         """Return staged bytes of whole pieces, from the device once they were synced.
 
         Only where `reads_staged`; elsewhere raises NotImplementedError.
