@@ -48,7 +48,8 @@ def check_chains(seen: Examination) -> Iterator[Finding]:
     """4. Every chain holds, from its first record to its signed head."""
     for item in seen.items:
         history = seen.history(item)
-        seen.reports[item.item].records = history.records
+        report = seen.reports[item.item]
+        report.records, report.unknown_acts = history.records, history.unknown_acts
         if item.records in seen.bundle.refused:
             continue
         if item.records in seen.damaged:
@@ -88,13 +89,16 @@ def check_disclosures(seen: Examination) -> Iterator[Finding]:
         if place in seen.damaged:
             yield Finding("P01", place, f"it cannot be read to its end: {seen.damaged[place]}", item=item.item)
             continue
-        for number, wrong in ledger.strays.items():
+        strays, excused = ledger.strays, ledger.stray_count
+        if 0 in strays:
+            # The list itself is damaged: what it fails to disclose, or seems to, follows from that.
+            strays, excused = {0: strays[0]}, ledger.missing_count
+        for number, wrong in strays.items():
             where = f"disclosure {number}" if number else ""
             message = f"a disclosed field is not as it was recorded: {wrong}"
             yield Finding("D01", place, message, item=item.item, where=where)
         # A disclosure that was altered fails twice: its digest is in no record, and the one in the
         # record has no disclosure.  It is named once, as altered.
-        excused = ledger.stray_count
         for seq, count in ledger.missing.items():
             left, excused = max(0, count - excused), max(0, excused - count)
             if left:
@@ -120,7 +124,7 @@ def check_originals(seen: Examination) -> Iterator[Finding]:
 
 def check_items(seen: Examination) -> Iterator[Finding]:
     """8. The items are exactly those of the signed heads."""
-    if seen.heads is None or seen.index_altered:
+    if seen.heads is None or seen.index is None or seen.index_altered:
         return
     named = {package.item_chain(item.item): item for item in seen.items}
     signed = {head.chain for head in seen.heads.heads}

@@ -6,7 +6,7 @@ them too, and is caught by the chain, the signatures or the index.
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from hashlib import sha256
 
 from evidence.proof import FormatError, package
@@ -15,6 +15,9 @@ from evidence.verify.examination import Examination
 
 Wrong = tuple[str, str]
 """A path and what is wrong with it."""
+
+Digests = dict[str, bytes]
+"""Path -> SHA-256, as a list has it."""
 
 _LARGEST_MANIFEST = 32 << 20
 _TAGS = (package.BAGIT, package.BAG_INFO, package.MANIFEST)
@@ -25,32 +28,32 @@ def find_wrong_entries(seen: Examination) -> Iterator[Wrong]:
 
     The caller adds each path to `seen.explained` before it asks for the next, so that none is named twice.
     """
-    tags: dict[str, bytes] = {}
-    listed: dict[str, bytes] = {}
-    yield from _read_manifest(seen, package.TAG_MANIFEST, tags)
-    yield from _read_manifest(seen, package.MANIFEST, listed)
+    tags = yield from _read_manifest(seen, package.TAG_MANIFEST)
+    listed = yield from _read_manifest(seen, package.MANIFEST)
     yield from _twins(seen)
     yield from _unlisted(seen, listed, tags)
     yield from _absent(seen, listed, tags)
-    yield from _wrong_digests(seen, tags)
+    yield from _wrong_digests(seen, tags or {})
     if seen.is_there(package.BAGIT) and seen.bundle.digest(package.BAGIT) != sha256(package.BAGIT_TEXT).digest():
         yield package.BAGIT, "it is not the text that FORMAT.md demands"
     # A manifest that its own list says was altered is named once, not for each of its lines.
     if package.MANIFEST not in seen.explained:
-        yield from _wrong_digests(seen, listed)
+        yield from _wrong_digests(seen, listed or {})
     if seen.index is not None and not seen.index_altered:
         yield from _wrong_digests(seen, {file.path: file.sha256 for file in seen.index.files}, by="the index")
 
 
-def _read_manifest(seen: Examination, path: str, digests: dict[str, bytes]) -> Iterator[Wrong]:
+def _read_manifest(seen: Examination, path: str) -> Generator[Wrong, None, Digests | None]:
+    """Return path -> SHA-256 of a manifest's lines; None for a manifest that cannot be read at all."""
     if not seen.is_there(path):
         yield path, "it is not there"
-        return
+        return None
     try:
         text = seen.bundle.read_whole(path, most=_LARGEST_MANIFEST).decode("utf-8")
     except (DamagedError, UnicodeDecodeError) as wrong:
         yield path, f"it cannot be read: {wrong}"
-        return
+        return None
+    digests: Digests = {}
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         try:
             named, digest = package.parse_manifest_line(line)
@@ -60,6 +63,7 @@ def _read_manifest(seen: Examination, path: str, digests: dict[str, bytes]) -> I
         if named in digests:
             yield named, f"{path} names it twice"
         digests[named] = digest
+    return digests
 
 
 def _twins(seen: Examination) -> Iterator[Wrong]:
@@ -75,35 +79,32 @@ def _twins(seen: Examination) -> Iterator[Wrong]:
                 yield path, f"its name differs from that of {paths[0] if paths[0] != path else paths[1]} only by case"
 
 
-def _unlisted(seen: Examination, listed: dict[str, bytes], tags: dict[str, bytes]) -> Iterator[Wrong]:
-    expected = _expected(seen)
-    for path in seen.bundle.sizes:
+def _unlisted(seen: Examination, listed: Digests | None, tags: Digests | None) -> Iterator[Wrong]:
+    expected = set(_expected(seen))
+    for path in sorted(seen.bundle.sizes):
         if not path.startswith("data/"):
-            if path not in tags and path != package.TAG_MANIFEST:
+            if tags is not None and path not in tags and path != package.TAG_MANIFEST:
                 yield path, f"{package.TAG_MANIFEST} does not list it"
-        elif path not in listed:
+        elif listed is not None and path not in listed:
             yield path, f"{package.MANIFEST} does not list it"
         elif path not in expected and seen.index is not None and not seen.index_altered:
             yield path, "the index does not name it: it was put in afterwards"
 
 
-def _absent(seen: Examination, listed: dict[str, bytes], tags: dict[str, bytes]) -> Iterator[Wrong]:
-    for path in _TAGS:
-        if path not in tags:
-            yield path, f"{package.TAG_MANIFEST} does not list it"
-    for path in tags:
-        if not seen.is_there(path):
-            yield path, f"{package.TAG_MANIFEST} lists it, and it is not there"
-    for path in listed:
-        if not seen.is_there(path):
-            yield path, f"{package.MANIFEST} lists it, and it is not there"
-    if not seen.index_altered:
-        for path in _expected(seen):
+def _absent(seen: Examination, listed: Digests | None, tags: Digests | None) -> Iterator[Wrong]:
+    required = [*_TAGS, *([] if seen.index_altered else _expected(seen))]
+    by_list = (
+        (package.TAG_MANIFEST, tags or {}),
+        (package.MANIFEST, listed or {}),
+        ("the index or the format", required),
+    )
+    for name, paths in by_list:
+        for path in paths:
             if not seen.is_there(path):
-                yield path, "the index names it, and it is not there"
+                yield path, f"{name} names it, and it is not there"
 
 
-def _wrong_digests(seen: Examination, digests: dict[str, bytes], *, by: str = "its list") -> Iterator[Wrong]:
+def _wrong_digests(seen: Examination, digests: Digests, *, by: str = "its list") -> Iterator[Wrong]:
     for path, digest in digests.items():
         if not seen.is_there(path) or path in seen.explained:
             continue

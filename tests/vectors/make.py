@@ -244,9 +244,7 @@ def link(chain_name: str, bodies: Iterable[Body], *, origin: str = ORIGIN) -> li
 def receipt_for(raw: bytes, *, by: Key | None = None) -> bytes:
     """Sign the receipt for a record."""
     sealed = record.parse(raw)
-    text = receipt.Receipt(
-        sealed.origin, sealed.chain, sealed.seq, record.leaf_hash(raw), sealed.at, 86_400
-    ).write()
+    text = receipt.Receipt(sealed.origin, sealed.chain, sealed.seq, record.leaf_hash(raw), sealed.at, 86_400).write()
     return (by or key("receipt")).sign(text).encode()
 
 

@@ -1,0 +1,347 @@
+"""Cheat: a zip or folder made to harm or to mislead whoever opens it."""
+
+import io
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evidence.proof import package
+from evidence.verify import CHECKS, Verdict, bundle, verify
+from evidence.verify.checks import check_container, check_lists
+from tests.tamper.catching import ORIGINAL, RECORDS, STOP, told
+from tests.vectors import make
+
+BASE = package.base_folder(make.PACKAGE_ID) + "/"
+
+Change = Callable[[zipfile.ZipFile], None]
+
+
+def entry(name: str, *, kind: int = stat.S_IFREG, mode: int = 0o644) -> zipfile.ZipInfo:
+    made = zipfile.ZipInfo("x", (2026, 3, 1, 12, 0, 0))
+    made.filename = name  # past the library's own tidying of names
+    made.create_system = 3
+    made.external_attr = (kind | mode) << 16
+    return made
+
+
+def rewritten(
+    change: Change, *, compress: frozenset[str] = frozenset(), leave_out: frozenset[str] = frozenset()
+) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path, raw in make.pack().items():
+            if path in leave_out:
+                continue
+            info = entry(BASE + path)
+            info.compress_type = zipfile.ZIP_DEFLATED if path in compress else zipfile.ZIP_STORED
+            archive.writestr(info, raw)
+        change(archive)
+    return out.getvalue()
+
+
+def examine_zip(raw: bytes, folder: Path, *, without: object = None) -> Verdict:
+    file = folder / "package.zip"
+    file.write_bytes(raw)
+    return verify(file, make.trust_root(), checks=[check for check in CHECKS if check is not without])
+
+
+def nothing(_archive: zipfile.ZipFile) -> None:
+    """Leave the zip as it is: the control."""
+
+
+def adding(name: str, raw: bytes = b"x", *, kind: int = stat.S_IFREG) -> Change:
+    return lambda archive: archive.writestr(entry(name, kind=kind), raw)
+
+
+def test_the_zip_as_it_should_be_verifies(tmp_path: Path) -> None:
+    assert examine_zip(rewritten(nothing), tmp_path).outcome == "verified"
+    everything_but = frozenset(make.pack()) - {ORIGINAL}
+    assert examine_zip(rewritten(nothing, compress=everything_but), tmp_path).outcome == "verified"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "word"),
+    [
+        ("/etc/cron.d/evil", stat.S_IFREG, "absolute"),
+        ("C:/evil", stat.S_IFREG, "absolute"),
+        (BASE + "../evil", stat.S_IFREG, "leaves its folder"),
+        ("..", stat.S_IFREG, "leaves its folder"),
+        (BASE + "data/./evil", stat.S_IFREG, "leaves its folder"),
+        (BASE + "data//evil", stat.S_IFREG, "leaves its folder"),
+        (BASE + "data\\evil", stat.S_IFREG, "backslash"),
+        (BASE + "data/e\x07vil", stat.S_IFREG, "control"),
+        (BASE + "data/e\u0301vil", stat.S_IFREG, "normal form"),
+        (BASE + "data/" + "x" * 2000, stat.S_IFREG, "longer"),
+        (BASE + "data/evil", stat.S_IFLNK, "symbolic link"),
+        (BASE + "data/evil", stat.S_IFIFO, "no plain file"),
+        ("evil", stat.S_IFREG, "outside the folder"),
+        ("another/evil", stat.S_IFREG, "outside the folder"),
+    ],
+)
+def test_an_unsafe_entry_is_named(name: str, kind: int, word: str, tmp_path: Path) -> None:
+    raw = rewritten(adding(name, kind=kind))
+
+    (finding,) = examine_zip(raw, tmp_path).findings
+
+    assert finding.code == "P01"
+    assert word in finding.message
+    assert finding.place.isascii()
+    assert examine_zip(raw, tmp_path, without=check_container).outcome == "verified"
+
+
+def test_a_folder_entry_with_an_unsafe_name_is_named(tmp_path: Path) -> None:
+    (finding,) = examine_zip(rewritten(adding("../up/", b"")), tmp_path).findings
+
+    assert told(finding)[::3] == ("P01", "../up/")
+
+
+def test_a_folder_entry_with_a_safe_name_is_fine(tmp_path: Path) -> None:
+    assert examine_zip(rewritten(adding(BASE + "data/", b"")), tmp_path).outcome == "verified"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_stands_twice_is_named_and_neither_is_believed(tmp_path: Path) -> None:
+    def thrice(archive: zipfile.ZipFile) -> None:
+        for _ in range(2):
+            archive.writestr(entry(BASE + RECORDS), b"another history\n")
+
+    verdict = examine_zip(rewritten(thrice), tmp_path)
+
+    assert [told(each) for each in verdict.findings] == [("P01", None, None, RECORDS)]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    "path",
+    [
+        package.HEADS,
+        package.INDEX,
+        package.disclosures_path(STOP),
+        package.chunks_path(STOP),
+        package.receipt_path(STOP, 1),
+        package.README,
+        ORIGINAL,
+    ],
+)
+def test_any_file_that_stands_twice_is_the_only_finding(path: str, tmp_path: Path) -> None:
+    verdict = examine_zip(rewritten(adding(BASE + path)), tmp_path)
+
+    assert [told(each) for each in verdict.findings] == [("P01", None, None, path)]
+
+
+def test_a_name_that_differs_only_by_case_is_named(tmp_path: Path) -> None:
+    twin = BASE + RECORDS.upper().replace("DATA/", "data/", 1)
+
+    (finding,) = examine_zip(rewritten(adding(twin)), tmp_path).findings
+
+    assert told(finding) == ("P01", None, None, twin.removeprefix(BASE))
+    assert "case" in finding.message
+
+
+def test_twins_of_which_neither_belongs_are_named_each_once(tmp_path: Path) -> None:
+    def twins(archive: zipfile.ZipFile) -> None:
+        archive.writestr(entry(BASE + "data/a"), b"")
+        archive.writestr(entry(BASE + "data/A"), b"")
+
+    places = [each.place for each in examine_zip(rewritten(twins), tmp_path).findings]
+
+    assert sorted(places) == ["data/A", "data/a"]
+
+
+def test_a_compressed_original_is_named(tmp_path: Path) -> None:
+    (finding,) = examine_zip(rewritten(nothing, compress=frozenset({ORIGINAL})), tmp_path).findings
+
+    assert told(finding) == ("P01", None, None, ORIGINAL)
+    assert "compressed" in finding.message
+
+
+def test_a_bomb_is_named_and_not_read(tmp_path: Path) -> None:
+    def bomb(archive: zipfile.ZipFile) -> None:
+        info = entry(BASE + "data/bomb")
+        info.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(info, bytes(50 << 20))
+
+    verdict = examine_zip(rewritten(bomb), tmp_path)
+
+    assert [told(each) for each in verdict.findings] == [("P01", None, None, "data/bomb")]
+    assert "bomb" in verdict.findings[0].message
+
+
+def test_a_way_of_compressing_that_packages_do_not_use_is_named(tmp_path: Path) -> None:
+    def other(archive: zipfile.ZipFile) -> None:
+        info = entry(BASE + "data/other")
+        info.compress_type = zipfile.ZIP_BZIP2
+        archive.writestr(info, b"x")
+
+    (finding,) = examine_zip(rewritten(other), tmp_path).findings
+
+    assert told(finding)[::3] == ("P01", "data/other")
+
+
+def directory_entry(raw: bytes, path: str) -> int:
+    """Return where the central directory's entry for a path begins."""
+    at = raw.find(b"PK\x01\x02")
+    while raw[at + 46 :][: len(BASE + path)] != (BASE + path).encode():
+        at = raw.find(b"PK\x01\x02", at + 1)
+    return at
+
+
+def patched(raw: bytes, at: int, value: bytes) -> bytes:
+    return raw[:at] + value + raw[at + len(value) :]
+
+
+def test_an_encrypted_entry_is_named(tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+
+    raw = patched(raw, directory_entry(raw, ORIGINAL) + 8, struct.pack("<H", 1))
+
+    assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("P01", ORIGINAL)]
+
+
+def test_sizes_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+
+    raw = patched(raw, directory_entry(raw, ORIGINAL) + 24, struct.pack("<I", 4095))
+
+    assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("P01", ORIGINAL)]
+
+
+def test_two_names_for_the_same_bytes_are_named(tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+    readme = directory_entry(raw, package.README)
+
+    raw = patched(raw, readme + 20, struct.pack("<II", 9000, 9000))
+
+    assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("P01", package.README)]
+
+
+@pytest.mark.parametrize("what", ["name", "magic"])
+def test_a_directory_that_points_elsewhere_is_named(what: str, tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+    at = raw.find((BASE + ORIGINAL).encode())
+    assert at < directory_entry(raw, ORIGINAL)
+
+    raw = patched(raw, at if what == "name" else at - 30, b"X")
+
+    assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("O01", ORIGINAL)]
+
+
+def test_one_byte_altered_inside_the_zip_is_named_by_its_chunk_not_by_the_zips_checksum(tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+    at = raw.find(make.FOOTAGE)
+
+    (finding,) = examine_zip(patched(raw, at + 100, bytes([raw[at + 100] ^ 1])), tmp_path).findings
+
+    assert told(finding) == ("O01", STOP, None, ORIGINAL)
+    assert "chunk 0" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (RECORDS, RECORDS),
+        (package.disclosures_path(STOP), package.disclosures_path(STOP)),
+        (package.receipt_path(STOP, 1), package.receipt_path(STOP, 1)),
+        (package.README, package.README),
+        (package.INDEX, package.INDEX),
+        (package.MANIFEST, package.MANIFEST),
+    ],
+)
+def test_damaged_compressed_bytes_are_named(path: str, place: str, tmp_path: Path) -> None:
+    raw = rewritten(nothing, compress=frozenset({path}))
+    at = raw.find((BASE + path).encode()) + len(BASE + path)
+
+    codes = {told(each)[::3] for each in examine_zip(patched(raw, at, b"\xff" * 20), tmp_path).findings}
+
+    assert ("P01", place) in codes
+
+
+def test_damaged_heads_are_named(tmp_path: Path) -> None:
+    raw = rewritten(nothing, compress=frozenset({package.HEADS}))
+    at = raw.find((BASE + package.HEADS).encode()) + len(BASE + package.HEADS)
+
+    (finding,) = examine_zip(patched(raw, at, b"\xff" * 20), tmp_path).findings
+
+    assert told(finding)[::3] == ("C08", package.HEADS)
+
+
+@pytest.mark.parametrize("announced", [10_000, 100])
+def test_a_compressed_file_of_another_size_than_announced_is_named(announced: int, tmp_path: Path) -> None:
+    raw = rewritten(nothing, compress=frozenset({RECORDS}))
+
+    raw = patched(raw, directory_entry(raw, RECORDS) + 24, struct.pack("<I", announced))
+
+    assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("P01", RECORDS)]
+
+
+def test_too_many_files_are_one_finding_and_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "MOST_FILES", 10)
+
+    verdict = examine_zip(rewritten(nothing), tmp_path)
+
+    assert [told(each) for each in verdict.findings] == [("P01", None, None, "package.zip")]
+    assert verdict.outcome == "broken"
+
+
+def unpacked(folder: Path) -> Path:
+    for path, raw in make.pack().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(raw)
+    return folder
+
+
+def test_too_many_files_in_a_folder_are_one_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "MOST_FILES", 10)
+
+    verdict = verify(unpacked(tmp_path / "p"), make.trust_root())
+
+    assert [told(each) for each in verdict.findings] == [("P01", None, None, "p")]
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/etc", "nowhere"])
+def test_a_link_in_a_folder_is_named_and_not_followed(target: str, tmp_path: Path) -> None:
+    folder = unpacked(tmp_path)
+    (folder / "data" / "link").symlink_to(target)
+
+    (finding,) = verify(folder, make.trust_root()).findings
+
+    assert told(finding) == ("P01", None, None, "data/link")
+    assert "link" in finding.message
+
+
+def test_a_link_in_place_of_an_original_is_named_and_not_followed(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "p")
+    (folder / ORIGINAL).rename(tmp_path / "elsewhere")
+    (folder / ORIGINAL).symlink_to(tmp_path / "elsewhere")
+
+    assert [told(each)[::3] for each in verify(folder, make.trust_root()).findings] == [("P01", ORIGINAL)]
+
+
+def test_a_pipe_in_a_folder_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path)
+    os.mkfifo(folder / "data" / "pipe")
+
+    assert [told(each)[::3] for each in verify(folder, make.trust_root()).findings] == [("P01", "data/pipe")]
+
+
+def test_an_unsafe_name_in_a_folder_is_named(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path)
+    (folder / "data" / "a\\b").write_bytes(b"")
+
+    (finding,) = verify(folder, make.trust_root()).findings
+
+    assert told(finding)[0] == "P01"
+    assert "backslash" in finding.message
+
+
+def test_the_control_for_every_test_here_would_fail_if_lists_were_all_that_is_checked(tmp_path: Path) -> None:
+    """Negative control: the lists alone let a link through that nobody listed, because it is never a file."""
+    folder = unpacked(tmp_path)
+    (folder / "data" / "link").symlink_to("/etc/passwd")
+
+    assert verify(folder, make.trust_root(), checks=[check_lists]).outcome == "verified"
