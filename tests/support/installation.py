@@ -48,10 +48,11 @@ class Ended:
 
 @dataclass
 class Installation:
-    """An installation under `folder`, with its own profiles and docks."""
+    """An installation under `folder`, with its own profiles and docks; `settings` are further ones of its own."""
 
     folder: Path
     port: int
+    settings: Mapping[str, str] = field(default_factory=dict)
     config: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class Installation:
             "EVIDENCE_PASSWORD": PASSWORD,
             "COLUMNS": "200",
         }
-        return {name: value for name, value in (kept | ours | more).items() if value}
+        return {name: value for name, value in (kept | ours | dict(self.settings) | more).items() if value}
 
     def run(
         self,
