@@ -186,11 +186,15 @@ class CustodyEvent:
         return {}
 
     def facts(self) -> Members:
-        """Return the plain facts of the body."""
-        return self._named(self.open_facts)
+        """Return the plain facts of the body: strings and whole numbers."""
+        facts = self._named(self.open_facts)
+        for name, value in facts.items():
+            if not isinstance(value, str | int):
+                raise TypeError(f"the fact {name} of {self.act} is a {type(value).__name__}")
+        return facts
 
     def sensitive(self) -> Members:
-        """Return what the record only commits to."""
+        """Return what the record only commits to. It is held against the canonical profile when it is salted."""
         return self._named(self.withheld)
 
     def _named(self, names: tuple[str, ...]) -> Members:
@@ -205,11 +209,7 @@ def _said(members: Members) -> Members:
 def _plain(value: Value) -> Value:
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if value is None or isinstance(value, str | int):
-        return value
-    raise TypeError(f"a custody event says nothing in a {type(value).__name__}")
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _instant(at: datetime | None) -> str | None:
@@ -272,11 +272,14 @@ class ItemReceivedAgain(_Arrival):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemProbed(_ItemEvent):
-    """A program read what kind of footage the original holds. `streams` is how many there are."""
+    """A program read what kind of footage the original holds.
+
+    `streams` is how many there are, `media` everything the program found (transcode/media.py).
+    """
 
     act = "item.probed"
     open_facts = ("outcome", "container", "duration_us", "streams")
-    withheld = ("note",)
+    withheld = ("note", "media")
 
     original: CitedObject
     tool: Tool
@@ -285,6 +288,7 @@ class ItemProbed(_ItemEvent):
     duration_us: int | None = None
     streams: int | None = None
     note: str | None = None
+    media: Members | None = None
 
     def members(self) -> Members:
         """Return the original and the program."""

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from uuid import UUID
 
@@ -22,8 +23,9 @@ from evidence.custody.events import Actor, CitedObject, ItemProbed, Tool
 from evidence.database import unit_of_work
 from evidence.errors import NotFoundError
 from evidence.ids import ItemId
+from evidence.ingest.sweep import sweep
 from evidence.items.models import EvidenceItem
-from evidence.jobs import AGAIN, FOOTAGE, ITEM_PROBE, queue
+from evidence.jobs import AGAIN, FOOTAGE, ITEM_PROBE, UPKEEP, queue
 from evidence.room import Room
 from evidence.storage.models import StoredObject
 from evidence.storage.vault import KeyDestroyedError
@@ -39,6 +41,14 @@ def probe_item(context: JobContext, item_id: str) -> None:
     room: Room = context.additional_context["room"]
     scratch: Path = context.additional_context["scratch"]
     probe_original(room, ItemId(UUID(item_id)), scratch=scratch, must_stop=context.should_abort)
+
+
+@queue.periodic(cron="* * * * *")
+@queue.task(name="upload.sweep", queue=UPKEEP, lock="upload.sweep", queueing_lock="upload.sweep", pass_context=True)
+def sweep_uploads(context: JobContext, timestamp: int) -> None:
+    """Bring to its end what crashes left behind, every minute; a minute is left out while one still sweeps."""
+    room: Room = context.additional_context["room"]
+    log.info("swept", **asdict(sweep(room)))
 
 
 def probe_original(
@@ -110,4 +120,5 @@ def _event(item: EvidenceItem, found: Probe) -> ItemProbed:
         duration_us=said.get("duration_us"),
         streams=len(said["streams"]) if said else None,
         note=found.note,
+        media=item.media,
     )

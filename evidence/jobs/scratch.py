@@ -7,13 +7,15 @@ next sees by the free lock that nobody lives there, and removes it.
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from evidence.engines import flocks
 from evidence.ids import new_id
 
 _LOCK = ".lock"
+_GUARD = "guard"
+"""Held while folders come and go, so that none is taken for a dead worker's before its lock is held."""
 
 
 @contextmanager
@@ -23,8 +25,10 @@ def folder(root: Path) -> Iterator[Path]:
     clear(root)
     ours = root / str(new_id())
     lock = ours.with_suffix(_LOCK)
-    with flocks.exclusive(lock):
-        ours.mkdir(mode=0o700)
+    with ExitStack() as held:
+        with flocks.exclusive(root / _GUARD):
+            held.enter_context(flocks.exclusive(lock))
+            ours.mkdir(mode=0o700)
         try:
             yield ours
         finally:
@@ -34,7 +38,8 @@ def folder(root: Path) -> Iterator[Path]:
 
 def clear(root: Path) -> None:
     """Remove what dead workers left below the root."""
-    for lock in root.glob(f"*{_LOCK}"):
-        if not flocks.is_held(lock):
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink(missing_ok=True)
+    with flocks.exclusive(root / _GUARD):
+        for lock in root.glob(f"*{_LOCK}"):
+            if not flocks.is_held(lock):
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
