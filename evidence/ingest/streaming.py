@@ -52,7 +52,10 @@ class Body:
         self._executor = executor
         self._checksum = checksum
         self._hash = checksum.begin() if checksum else None
-        self._waiting = bytearray()
+        # Two blocks, filled by turns: one is taken while the other fills.
+        self._filling, self._other = bytearray(FRAME_SIZE), bytearray(FRAME_SIZE)
+        self._filled = 0
+        self._block = FRAME_SIZE - writer.offset % FRAME_SIZE
         self._taking: asyncio.Future[None] | None = None
         self._heard = 0.0
         writer.piecemeal = checksum is None
@@ -66,7 +69,7 @@ class Body:
         """
         whole = await self._listen(parts)
         await self._taken()
-        if self._waiting:
+        if self._filled:
             await self._hand_on()
             await self._taken()
         if self._checksum is not None:
@@ -108,9 +111,14 @@ class Body:
         loop = asyncio.get_running_loop()
         async for part in parts:
             self._heard = loop.time()
-            self._waiting += part
-            if len(self._waiting) >= FRAME_SIZE:
-                await self._hand_on()
+            rest = memoryview(part)
+            while rest:
+                piece = rest[: self._block - self._filled]
+                self._filling[self._filled : self._filled + len(piece)] = piece
+                self._filled += len(piece)
+                rest = rest[len(piece) :]
+                if self._filled == self._block:
+                    await self._hand_on()
 
     def _watch(self, listening: "asyncio.Future[None]") -> None:
         loop = asyncio.get_running_loop()
@@ -120,9 +128,14 @@ class Body:
             loop.call_later(IDLE / 4, self._watch, listening)
 
     async def _hand_on(self) -> None:
-        """Hand the waiting block to a thread, once the one before was taken."""
+        """Hand the filled block to a thread, once the one before was taken.
+
+        Blocks end where frames do, so that they are sealed from where they lie.
+        """
         await self._taken()
-        block, self._waiting = self._waiting, bytearray()
+        block = memoryview(self._filling)[: self._filled]
+        self._filling, self._other = self._other, self._filling
+        self._filled, self._block = 0, FRAME_SIZE
         self._taking = asyncio.get_running_loop().run_in_executor(self._executor, self._feed, block)
 
     async def _taken(self) -> None:
@@ -130,7 +143,7 @@ class Body:
             # Shielded: a thread cannot be stopped half-way through a block.
             await asyncio.shield(self._taking)
 
-    def _feed(self, block: bytearray) -> None:
+    def _feed(self, block: memoryview) -> None:
         if self._hash is not None:
             self._hash.update(block)
         self._writer.feed(block)

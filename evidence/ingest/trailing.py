@@ -4,16 +4,16 @@ Only what a checkpoint made durable is read, and from the device.  After a resta
 again at the first byte; nothing of it is kept but in memory.
 """
 
-from concurrent.futures import Executor
-from threading import Condition
+from concurrent.futures import Executor, wait
+from threading import Condition, local
 
 import structlog
 
 from evidence.errors import EvidenceError
-from evidence.storage.frames import FRAME_SIZE, FrameError, Reader, frame_length, stored_position
+from evidence.storage.frames import FRAME_SIZE, STORED_FRAME, FrameError, Reader, frame_length, stored_position
 from evidence.storage.models import StoredObject
 from evidence.storage.read_back import ReadBack, ReadingBack
-from evidence.storage.store import Bytes, Stored
+from evidence.storage.store import Area, Bytes, Stored
 from evidence.storage.vault import Vault
 
 FARTHEST_BEHIND = 256 << 20
@@ -26,6 +26,8 @@ TURN_FRAMES = 32
 """Frames after which it is another upload's turn."""
 
 log = structlog.get_logger()
+
+_memory = local()
 
 
 class Trailing:
@@ -83,7 +85,7 @@ class Trailing:
             self._vault.store, self._row.key, self._vault.cipher(self._row), size=self._size, version=stored.version
         )
         for frame in reader.frames(self._reading.next_frame, afresh=True):
-            self._reading.take_opened(frame, executor=self._hands)
+            self._reading.take_opened(frame)
         return self._reading.result()
 
     def _behind(self) -> int:
@@ -111,20 +113,24 @@ class Trailing:
         """Read what is durable, up to a turn's worth: the next block from the disk while the last is hashed."""
         end = min(self._reading.next_frame + TURN_FRAMES, self._durable_frames)
         starts = range(self._reading.next_frame, end, BLOCK_FRAMES)
-        coming = self._hands.submit(self._block, starts[0], end)
+        areas = _areas_of_this_thread()
+        coming = self._hands.submit(self._block, starts[0], end, areas[0])
         for start in starts:
-            block = coming.result()
-            if start + BLOCK_FRAMES < end and not self._ended:
-                coming = self._hands.submit(self._block, start + BLOCK_FRAMES, end)
-            self._reading.take(*block, executor=self._hands)
-            if self._ended:
-                return
+            block, areas = coming.result(), areas[::-1]
+            if start != starts[-1]:
+                coming = self._hands.submit(self._block, start + BLOCK_FRAMES, end, areas[0])
+            try:
+                self._reading.take(*block, executor=self._hands)
+            except EvidenceError:
+                # Nobody may use the other area while it is being read into.
+                wait([coming])
+                raise
 
-    def _block(self, first: int, end: int) -> list[Bytes]:
+    def _block(self, first: int, end: int, area: Area) -> list[Bytes]:
         end = min(first + BLOCK_FRAMES, end)
         begins = stored_position(first)
         length = stored_position(end - 1) + frame_length(end - 1, self._size) - begins
-        block = memoryview(self._vault.store.read_staged(self._row.key, self._token, begins, length))
+        block = memoryview(self._vault.store.read_staged(self._row.key, self._token, begins, length, area=area))
         frames: list[Bytes] = []
         for index in range(first, end):
             at = stored_position(index) - begins
@@ -133,3 +139,11 @@ class Trailing:
                 raise FrameError(index, "is cut off")
             frames.append(frame)
         return frames
+
+
+def _areas_of_this_thread() -> list[Area]:
+    """Return two areas, the same every time, for reading one block while the other is hashed."""
+    areas: list[Area] = _memory.__dict__.setdefault("areas", [])
+    if not areas:
+        areas.extend(Area(BLOCK_FRAMES * STORED_FRAME) for _ in range(2))
+    return areas

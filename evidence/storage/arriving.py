@@ -43,6 +43,7 @@ class ArrivingObject:
         """Plaintext bytes taken so far; durable only up to the last checkpoint."""
         self._frames = bytearray()  # sealed frames of the open piece
         self._open = bytearray()  # plaintext of the open frame
+        self._memory = bytearray(STORED_FRAME)  # for one sealed frame, again and again
         self._tails: set[int] = set()  # positions at which a tail may be staged
         self._whole = 0 < size == offset
         if 0 < offset < size:
@@ -55,16 +56,21 @@ class ArrivingObject:
         rest = memoryview(plaintext)
         while rest:
             part = rest[: FRAME_SIZE - len(self._open)]
-            self._open += part
-            self.offset += len(part)
             rest = rest[len(part) :]
+            self.offset += len(part)
+            if len(part) == FRAME_SIZE and self.offset < self._size:
+                self._seal(self.offset // FRAME_SIZE - 1, part)
+                continue
+            self._open += part
             if len(self._open) == FRAME_SIZE and self.offset < self._size:
-                self._seal(self.offset // FRAME_SIZE - 1)
+                self._seal(self.offset // FRAME_SIZE - 1, self._open)
+                self._open.clear()
 
     def checkpoint(self) -> int:
         """Make everything taken so far durable, and return the offset up to which it is."""
         if self.offset == self._size and not self._whole:
-            self._seal(frame_count(self._size) - 1)
+            self._seal(frame_count(self._size) - 1, self._open)
+            self._open.clear()
             self._whole = True
         tail = bytes(self._frames)
         if self._open:
@@ -110,16 +116,19 @@ class ArrivingObject:
         if self._open:
             yield bytes(self._open)
 
-    def _seal(self, index: int) -> None:
-        """Seal the open frame; stage the piece when it is whole, or the object is."""
+    def _seal(self, index: int, plaintext: Bytes) -> None:
+        """Seal a frame; stage the piece when it is whole, or the object is."""
         kind = kind_of(index, self._size)
-        self._frames += self._cipher.seal(index, self._open, kind=kind)
-        self._open.clear()
-        sealed = index + 1
-        if sealed % self._store.piece_frames == 0 or kind is Kind.LAST:
-            begins = (index // self._store.piece_frames) * self._store.piece_frames
-            self._store.write_piece(self._key, self._token, stored_position(begins), self._frames)
+        frame = self._cipher.seal_into(self._memory, index, plaintext, kind=kind)
+        first = index - index % self._store.piece_frames
+        if index + 1 - first < self._store.piece_frames and kind is not Kind.LAST:
+            self._frames += frame
+        elif self._frames:
+            self._frames += frame
+            self._store.write_piece(self._key, self._token, stored_position(first), self._frames)
             self._frames = bytearray()
+        else:
+            self._store.write_piece(self._key, self._token, stored_position(first), frame)
 
     def _piece_position(self, offset: int) -> int:
         """Where the piece begins, in the store, that plaintext byte `offset` goes to; at the end, past all."""

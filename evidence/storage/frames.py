@@ -83,24 +83,51 @@ class FrameCipher:
 
     def seal(self, index: int, plaintext: Bytes, *, kind: Kind) -> bytearray:
         """Encrypt one frame. Every call takes a new random nonce, so sealing again is harmless."""
-        nonce = secrets.token_bytes(_NONCE)
         frame = bytearray(len(plaintext) + FRAME_OVERHEAD)
+        self.seal_into(frame, index, plaintext, kind=kind)
+        return frame
+
+    def seal_into(self, memory: bytearray, index: int, plaintext: Bytes, *, kind: Kind) -> memoryview:
+        """Encrypt one frame into memory that is used again and again, and return it there.
+
+        For whoever seals many: fresh memory costs more than the cipher does.
+        """
+        frame = memoryview(memory)[: len(plaintext) + FRAME_OVERHEAD]
+        nonce = secrets.token_bytes(_NONCE)
         frame[:_NONCE] = nonce
-        self._aes.encrypt_into(nonce, plaintext, self._about(index, kind), memoryview(frame)[_NONCE:])
+        self._aes.encrypt_into(nonce, plaintext, self._about(index, kind), frame[_NONCE:])
         return frame
 
     def open(self, index: int, frame: Bytes, *, kind: Kind) -> bytes:
         """Decrypt one frame. Raises FrameError unless it is this frame of this object, of this kind."""
+        nonce, sealed = self._parts(index, frame)
+        try:
+            return self._aes.decrypt(nonce, sealed, self._about(index, kind))
+        except InvalidTag:
+            raise _not_this_frame(index) from None
+
+    def open_into(self, memory: bytearray, index: int, frame: Bytes, *, kind: Kind) -> memoryview:
+        """Decrypt one frame into memory that is used again and again, and return it there."""
+        nonce, sealed = self._parts(index, frame)
+        plaintext = memoryview(memory)[: len(sealed) - _TAG]
+        try:
+            self._aes.decrypt_into(nonce, sealed, self._about(index, kind), plaintext)
+        except InvalidTag:
+            raise _not_this_frame(index) from None
+        return plaintext
+
+    def _parts(self, index: int, frame: Bytes) -> tuple[bytes, memoryview]:
         if not FRAME_OVERHEAD <= len(frame) <= STORED_FRAME:
             raise FrameError(index, "is cut off" if len(frame) < FRAME_OVERHEAD else "is too long")
         whole = memoryview(frame)
-        try:
-            return self._aes.decrypt(bytes(whole[:_NONCE]), whole[_NONCE:], self._about(index, kind))
-        except InvalidTag:
-            raise FrameError(index, "was altered or does not belong there") from None
+        return bytes(whole[:_NONCE]), whole[_NONCE:]
 
     def _about(self, index: int, kind: Kind) -> bytes:
         return self._bound + index.to_bytes(8, "big") + kind.to_bytes(1, "big")
+
+
+def _not_this_frame(index: int) -> FrameError:
+    return FrameError(index, "was altered or does not belong there")
 
 
 def seal_all(cipher: FrameCipher, blocks: Iterable[Bytes], *, size: int) -> Iterator[bytearray]:

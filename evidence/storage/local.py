@@ -12,7 +12,6 @@ anything that relies on it.
 import errno
 import fcntl
 import json
-import mmap
 import os
 import secrets
 import shutil
@@ -31,6 +30,7 @@ from evidence.storage import layout
 from evidence.storage.frames import STORED_FRAME
 from evidence.storage.store import (
     AlreadyThereError,
+    Area,
     Bytes,
     DigestError,
     LockedError,
@@ -205,10 +205,10 @@ class LocalStore:
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
             _flush_folder(folder)
 
-    def read_staged(self, key: str, token: str, position: int, length: int) -> Bytes:
+    def read_staged(self, key: str, token: str, position: int, length: int, *, area: Area | None = None) -> Bytes:
         """Return staged bytes of whole pieces."""
         with _opened(self._staged_folder(key, token) / "pieces", os.O_RDONLY | os.O_DIRECT) as file, _disk():
-            return _read_device(file, position, length)
+            return _read_device(file, position, length, area)
 
     def complete(self, key: str, token: str, *, size: int) -> Stored:
         """Make the staged pieces the object, after checking that none is missing."""
@@ -365,14 +365,14 @@ def _read_at(file: int, position: int, length: int) -> bytes:
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
-def _read_device(file: int, position: int, length: int) -> Bytes:
+def _read_device(file: int, position: int, length: int, area: Area | None = None) -> Bytes:
     """Read from a file opened with O_DIRECT: what the device has, not what this machine's memory holds of it.
 
     It also takes a tenth of the processor's time that reading by way of the page cache takes.
     """
     begins = position - position % _ALIGNED
-    # The memory is given back when the last view of it goes.
-    whole = memoryview(mmap.mmap(-1, -(-(position + length - begins) // _ALIGNED) * _ALIGNED))
+    need = -(-(position + length - begins) // _ALIGNED) * _ALIGNED
+    whole = (area or Area(length)).view[:need]
     found = 0
     while found < len(whole):
         count = os.preadv(file, [whole[found:]], begins + found)

@@ -12,6 +12,7 @@ from evidence.errors import IntegrityError
 from evidence.storage import layout
 from evidence.storage.store import (
     AlreadyThereError,
+    Area,
     Bytes,
     DigestError,
     LockedError,
@@ -119,7 +120,7 @@ class MemoryStore:
         """Do nothing: memory is as durable as it gets. Raises KeyError when nothing is staged."""
         self._staging[key, token]
 
-    def read_staged(self, key: str, token: str, position: int, length: int) -> Bytes:
+    def read_staged(self, key: str, token: str, position: int, length: int, *, area: Area | None = None) -> Bytes:
         """Return staged bytes of whole pieces."""
         pieces = self._staging[key, token].pieces
         staged = bytearray(max((at + len(piece) for at, piece in pieces.items()), default=0))

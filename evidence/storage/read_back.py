@@ -4,6 +4,7 @@ Works on a complete object (vault.Vault.read_back) and just as well on one that 
 frame by frame behind the upload, where the store can read what is staged.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ CHUNK_SIZE = package.CHUNK_SIZE
 """Bytes of plaintext in every chunk of an original but the last: 8 MiB, whole frames."""
 
 CHUNK_FRAMES = CHUNK_SIZE // FRAME_SIZE
+
+_memory = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +51,43 @@ class ReadingBack:
 
         With an executor the digests are computed side by side.
         """
-        opened = []
-        for index, frame in enumerate(frames, self.next_frame):
-            plaintext = self._cipher.open(index, frame, kind=kind_of(index, self._size))
-            opened.append(OpenedFrame(index, frame, plaintext))
-        self.take_opened(*opened, executor=executor)
+        memory = _memory_of_this_thread(len(frames))
+        plaintexts = [
+            self._cipher.open_into(memory[at], index, frame, kind=kind_of(index, self._size))
+            for at, (index, frame) in enumerate(enumerate(frames, self.next_frame))
+        ]
+        self._hash(frames, plaintexts, executor)
 
-    def take_opened(self, *frames: OpenedFrame, executor: Executor | None = None) -> None:
-        """Take the next frames, opened already."""
-        beside = (
-            [executor.submit(hashing, frames) for hashing in (self._hash_stored, self._hash_whole)] if executor else []
-        )
-        self._hash_chunks(frames)
+    def take_opened(self, frame: OpenedFrame) -> None:
+        """Take the next frame, opened already."""
+        self._hash([frame.stored], [frame.plaintext], None)
+
+    def _hash(self, frames: Sequence[Bytes], plaintexts: Sequence[Bytes], executor: Executor | None) -> None:
         if executor is None:
             self._hash_stored(frames)
-            self._hash_whole(frames)
-        for each in beside:
-            each.result()
+            self._hash_whole(plaintexts)
+            self._hash_chunks(plaintexts)
+        else:
+            beside = executor.submit(self._hash_stored, frames), executor.submit(self._hash_whole, plaintexts)
+            self._hash_chunks(plaintexts)
+            for each in beside:
+                each.result()
         self.next_frame += len(frames)
 
-    def _hash_stored(self, frames: Sequence[OpenedFrame]) -> None:
+    def _hash_stored(self, frames: Sequence[Bytes]) -> None:
         for frame in frames:
-            self._stored.update(frame.stored)
-            self._stored_size += len(frame.stored)
+            self._stored.update(frame)
+            self._stored_size += len(frame)
 
-    def _hash_whole(self, frames: Sequence[OpenedFrame]) -> None:
-        for frame in frames:
-            self._whole.update(frame.plaintext)
+    def _hash_whole(self, plaintexts: Sequence[Bytes]) -> None:
+        for plaintext in plaintexts:
+            self._whole.update(plaintext)
 
-    def _hash_chunks(self, frames: Sequence[OpenedFrame]) -> None:
-        for frame in frames:
-            self._chunk.update(frame.plaintext)
-            whole = frame.index == frame_count(self._size) - 1
-            if (whole and self._size) or (frame.index + 1) % CHUNK_FRAMES == 0:
+    def _hash_chunks(self, plaintexts: Sequence[Bytes]) -> None:
+        for index, plaintext in enumerate(plaintexts, self.next_frame):
+            self._chunk.update(plaintext)
+            whole = index == frame_count(self._size) - 1
+            if (whole and self._size) or (index + 1) % CHUNK_FRAMES == 0:
                 self._chunks += self._chunk.digest()
                 self._chunk = sha256()
 
@@ -95,6 +102,13 @@ class ReadingBack:
             stored_size=self._stored_size,
             stored_sha256=self._stored.digest(),
         )
+
+
+def _memory_of_this_thread(frames: int) -> list[bytearray]:
+    """Return memory for so many plaintexts, the same every time: fresh memory costs more than the cipher does."""
+    memory: list[bytearray] = _memory.__dict__.setdefault("plaintexts", [])
+    memory.extend(bytearray(FRAME_SIZE) for _ in range(frames - len(memory)))
+    return memory
 
 
 def read_back(cipher: FrameCipher, frames: Iterable[OpenedFrame], *, size: int) -> ReadBack:

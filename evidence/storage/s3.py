@@ -34,6 +34,7 @@ from evidence.storage import layout
 from evidence.storage.frames import STORED_FRAME
 from evidence.storage.store import (
     AlreadyThereError,
+    Area,
     Bytes,
     DigestError,
     LockedError,
@@ -293,7 +294,7 @@ class S3Store:
     def sync(self, key: str, token: str) -> None:
         """Do nothing: whatever the service answered for is durable."""
 
-    def read_staged(self, key: str, token: str, position: int, length: int) -> Bytes:
+    def read_staged(self, key: str, token: str, position: int, length: int, *, area: Area | None = None) -> Bytes:
         """Raise: S3 cannot read a multipart upload before it is complete."""
         raise NotImplementedError("S3 cannot read a multipart upload before it is complete")
 

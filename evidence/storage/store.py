@@ -3,6 +3,7 @@
 Bytes in here are ciphertext (evidence/storage/frames.py); a store never sees a key.
 """
 
+import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,14 @@ from typing import Protocol
 from evidence.errors import ConflictError, IntegrityError
 
 Bytes = bytes | bytearray | memoryview
+
+
+class Area:
+    """Memory for reading into again and again, aligned as reads from a device ask: fresh memory is dear."""
+
+    def __init__(self, longest: int) -> None:
+        """Have room for reads of at most `longest` bytes."""
+        self.view = memoryview(mmap.mmap(-1, longest + 2 * mmap.PAGESIZE))
 
 
 class AlreadyThereError(ConflictError):
@@ -154,9 +163,10 @@ class ObjectStore(Protocol):
     def sync(self, key: str, token: str) -> None:
         """Return when everything staged so far is durable."""
 
-    def read_staged(self, key: str, token: str, position: int, length: int) -> Bytes:
+    def read_staged(self, key: str, token: str, position: int, length: int, *, area: Area | None = None) -> Bytes:
         """Return staged bytes of whole pieces, from the device once they were synced.
 
+        They may be in the `area`, if one is lent, and are then good until it is used again.
         Only where `reads_staged`; elsewhere raises NotImplementedError.
         """
         ...
