@@ -50,7 +50,6 @@ def record(session: Session, event: CustodyEvent) -> None:
     if queue is None:
         queue = session.info[_QUEUE] = _Queue()
         before_commit(session, _seal_the_rest)
-        listening.listen(session, "before_commit", _require_sealed)
     if queue.is_sealed:
         raise RuntimeError(f"{event.act} comes after this unit of work was sealed")
     draft = ledger.draft(event)
@@ -81,9 +80,10 @@ def _seal_the_rest(session: Session) -> None:
         seal(session)
 
 
+@listening.listens_for(Session, "before_commit")
 def _require_sealed(session: Session) -> None:
     """Refuse a commit past the unit of work, which would keep the act and lose its record."""
-    queue: _Queue = session.info[_QUEUE]
+    queue: _Queue | None = session.info.get(_QUEUE)
     # A savepoint that is released asks too; it keeps nothing by itself.
-    if not queue.is_sealed and not session.in_nested_transaction():
+    if queue is not None and not queue.is_sealed and not session.in_nested_transaction():
         raise RuntimeError("custody events are queued: end the unit of work by evidence.database.unit_of_work")

@@ -52,11 +52,14 @@ class CustodyRecordRow(Base):
 
 
 class CustodyDisclosure(Base):
-    """Salt, name and value of one field that a record commits to by `digest`."""
+    """Salt, name and value of one field that a record commits to by `digest`.
+
+    No foreign key: records are never removed, and checking one costs as much as the append itself.
+    """
 
     __tablename__ = "custody_disclosure"
 
-    record_id: Mapped[int] = mapped_column(ForeignKey(CustodyRecordRow.id), primary_key=True)
+    record_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     digest: Mapped[str] = mapped_column(Text, primary_key=True)
     name: Mapped[str] = mapped_column(Text)
     disclosure: Mapped[str] = mapped_column(Text)

@@ -46,7 +46,7 @@ BEGIN
         FROM unnest(chains, keys, bodies) WITH ORDINALITY AS of (chain, key, body, place)
         ORDER BY of.chain COLLATE "C", of.place
     LOOP
-        IF asked.body !~ '^[{{].*[}}]$' OR strpos(asked.body, E'\n') > 0 THEN
+        IF asked.body NOT LIKE '{{%}}' OR strpos(asked.body, E'\n') > 0 THEN
             RAISE EXCEPTION 'custody_append: a body is one line of JSON' USING ERRCODE = 'check_violation';
         END IF;
 
@@ -152,9 +152,6 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("disclosure", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["record_id"], ["custody_record.id"], name="fk_custody_disclosure_record_id_custody_record"
-        ),
         sa.PrimaryKeyConstraint("record_id", "digest", name="pk_custody_disclosure"),
     )
     op.create_table(

@@ -159,6 +159,16 @@ def test_a_commit_past_the_unit_of_work_is_refused(sessions: Sessions) -> None:
             session.commit()
 
 
+def test_releasing_a_savepoint_is_no_commit(sessions: Sessions) -> None:
+    with unit_of_work(sessions) as session:
+        custody.record(session, signed_in())
+        with session.begin_nested():
+            session.execute(text("SELECT 1"))
+
+    with sessions() as session:
+        assert len(history.page(session, chain_of(an_actor()))) == 1
+
+
 def test_a_request_sent_again_finds_its_first_record(sessions: Sessions) -> None:
     sealed = []
     for _ in range(2):

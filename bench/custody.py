@@ -1,0 +1,222 @@
+"""How fast custody appends, against raw INSERTs of the same rows committed on the same server.
+
+    python -m bench.custody
+
+Every client is a process with a connection of its own, so that Python's lock is not measured; each
+transaction is BEGIN, one statement, COMMIT, for the yardstick and for us.  Yardstick and ours take
+turns, and each figure is the median of the ratios of its rounds.
+"""
+
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from evidence import custody
+from evidence.custody import ledger
+from evidence.database import connect, sessions, unit_of_work
+from evidence.engines import postgres, schema
+from evidence.engines.cluster import APP_ROLE
+from evidence.engines.postgres import Cluster
+from evidence.proof import record
+from tests.support.custody import faults, rows, signed_in
+from tests.support.database import ORIGIN, driver_url
+
+ROUNDS = 5
+SECONDS = 1.5
+"""Of one turn."""
+
+BULK = 100
+"""Events in one transaction."""
+
+RAW_TABLE = """
+CREATE TABLE bench_record (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    chain text NOT NULL, seq bigint NOT NULL, h bytea NOT NULL, raw bytea NOT NULL, key text NOT NULL,
+    UNIQUE (chain, seq), UNIQUE (chain, key)
+)
+"""
+
+Turn = Callable[[], int]
+"""One transaction; returns how many events it entered."""
+
+Client = Callable[[str], Iterator[Turn]]
+"""Opens what a client needs and yields its turn."""
+
+
+def a_body() -> str:
+    """The body of an ordinary event, some 500 bytes."""
+    return ledger.draft(signed_in()).body
+
+
+@contextmanager
+def raw_insert(url: str) -> Iterator[Turn]:
+    """The yardstick: the same bytes, as a row of the same table with the same indexes, nothing computed."""
+    raw = record.CustodyRecord(
+        ORIGIN, f"item/{uuid4()}", 1, bytes(32), "2026-03-02T12:00:00.000000Z", a_body().encode()
+    ).write()
+    chain = f"item/{uuid4()}"
+    with psycopg.connect(driver_url(url)) as connection:
+        number = 0
+
+        def turn() -> int:
+            nonlocal number
+            number += 1
+            connection.execute(
+                "INSERT INTO bench_record (chain, seq, h, raw, key) VALUES (%s, %s, %s, %s, %s) RETURNING id",
+                [chain, number, bytes(32), raw, uuid4().hex],
+            ).fetchone()
+            connection.commit()
+            return 1
+
+        yield turn
+
+
+@contextmanager
+def append_by_driver(url: str, *, chain: str | None = None, events: int = 1) -> Iterator[Turn]:
+    """Ours by the driver: the append function, to a chain of the client's own unless one is given."""
+    body = a_body()
+    own = chain or f"item/{uuid4()}"
+    with psycopg.connect(driver_url(url)) as connection:
+
+        def turn() -> int:
+            connection.execute(
+                "SELECT * FROM custody_append(%s, %s, %s)",
+                [[own] * events, [uuid4().hex for _ in range(events)], [body] * events],
+            ).fetchall()
+            connection.commit()
+            return events
+
+        yield turn
+
+
+@contextmanager
+def record_by_session(url: str) -> Iterator[Turn]:
+    """Ours as a use case does it: a unit of work, `custody.record`, two disclosures salted and kept."""
+    engine = connect(url)
+    make_session = sessions(engine)
+    account = uuid4()
+
+    def turn() -> int:
+        with unit_of_work(make_session) as session:
+            custody.record(session, signed_in(account))
+        return 1
+
+    yield turn
+    engine.dispose()
+
+
+def rate(client: Any, url: str, *, clients: int) -> float:
+    """Return events a second of so many clients at once."""
+    fork = multiprocessing.get_context("fork")
+    ready, counted = fork.Barrier(clients), fork.SimpleQueue()
+    processes = [fork.Process(target=_work, args=(client, url, ready, counted)) for _ in range(clients)]
+    for process in processes:
+        process.start()
+    counts = [counted.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return sum(done / seconds for done, seconds in counts)
+
+
+def _work(client: Any, url: str, ready: Barrier, counted: Any) -> None:
+    with client(url) as turn:
+        for _ in range(10):
+            turn()  # prepared statements, warm caches
+        ready.wait()
+        begun, done = time.monotonic(), 0
+        while time.monotonic() < begun + SECONDS:
+            done += turn()
+        counted.put((done, time.monotonic() - begun))
+
+
+def compare(name: str, ours: Any, url: str, *, clients: int, yardstick_clients: int, target: float) -> dict[str, Any]:
+    """Let yardstick and ours take turns and return a row of the table."""
+    yardsticks, rates = [], []
+    for _ in range(ROUNDS):
+        yardsticks.append(rate(raw_insert, url, clients=yardstick_clients))
+        rates.append(rate(ours, url, clients=clients))
+    return {
+        "name": name,
+        "value": round(statistics.median(rates)),
+        "unit": "events/s",
+        "ratio": round(statistics.median(map(lambda r, y: r / y, rates, yardsticks)), 2),
+        "yardstick": f"raw INSERT commits, {yardstick_clients} clients: {round(statistics.median(yardsticks))}/s",
+        "target": target,
+    }
+
+
+@contextmanager
+def _cluster() -> Iterator[Cluster]:
+    with tempfile.TemporaryDirectory() as home, postgres.attached(Path(home)) as cluster:
+        schema.upgrade(cluster.owner_url, app_role=APP_ROLE, origin=ORIGIN)
+        with psycopg.connect(driver_url(cluster.owner_url)) as connection:
+            connection.execute(RAW_TABLE)
+            connection.execute(f"GRANT SELECT, INSERT ON bench_record TO {APP_ROLE}")
+        yield cluster
+
+
+def run() -> list[dict[str, Any]]:
+    """Measure the four rows on appending of the table of targets, some two minutes."""
+    with _cluster() as cluster:
+        url = cluster.app_url
+        hot = partial(append_by_driver, chain=f"item/{uuid4()}")
+        found = [
+            *(
+                compare(
+                    f"append by the driver, distinct items, {clients} clients",
+                    append_by_driver,
+                    url,
+                    clients=clients,
+                    yardstick_clients=clients,
+                    target=0.50,
+                )
+                for clients in (8, 32)
+            ),
+            compare(
+                "append through a session, distinct chains, 8 clients",
+                record_by_session,
+                url,
+                clients=8,
+                yardstick_clients=8,
+                target=0.30,
+            ),
+            compare("append to one hot item, 8 clients", hot, url, clients=8, yardstick_clients=8, target=0.10),
+            compare(
+                f"bulk append, {BULK} events a transaction, 1 client",
+                partial(append_by_driver, events=BULK),
+                url,
+                clients=1,
+                yardstick_clients=1,
+                target=4.0,
+            ),
+        ]
+        with psycopg.connect(driver_url(url)) as connection:
+            wrong = faults(rows(connection))
+        found.append(
+            {
+                "name": "forks, gaps and other faults in all of these chains",
+                "value": len(wrong),
+                "unit": "kinds of fault",
+                "ratio": None,
+                "yardstick": ", ".join(sorted(wrong)) or "none",
+                "target": 0,
+            }
+        )
+    return found
+
+
+if __name__ == "__main__":
+    json.dump(run(), sys.stdout, indent=2)
+    print()
