@@ -26,6 +26,7 @@ from evidence.errors import SetupError
 from evidence.ids import new_id
 from evidence.settings import Settings
 from evidence.storage import open_store
+from evidence.storage.allocation import keep_freed_blocks
 from evidence.storage.keyring import AgencyKeyring
 from evidence.storage.vault import Vault
 
@@ -49,6 +50,7 @@ class Room:
 @contextmanager
 def open_room(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Room]:
     """Open the room for as long as the block lasts. Raises SetupError when it is not ready."""
+    keep_freed_blocks()
     with _database(settings) as urls:
         engine = database.connect(urls.application)
         try:
