@@ -231,7 +231,7 @@ def test_an_object_gone_from_the_store_is_an_integrity_error(cipher: FrameCipher
 
 
 def test_the_format_is_the_one_written_down() -> None:
-    """FORMAT.md, "Encrypted objects", gives this frame; it was made without evidence.storage."""
+    """FORMAT.md 12 gives this frame; it was made without evidence.storage."""
     cipher = FrameCipher(UUID("018f0000-0000-7000-8000-000000000001"), bytes(range(32)))
     written = bytes.fromhex("000102030405060708090a0b216db96fa482a723c14a36a36a0213a58d46bbeb661881")
 
