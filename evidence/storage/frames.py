@@ -1,6 +1,6 @@
 """Frames: how an object is encrypted so that any range of it can be read and none of it exchanged.
 
-FORMAT.md, "Encrypted objects".  An object is its frames and nothing else.  Each holds up to 1 MiB
+FORMAT.md 12.  An object is its frames and nothing else.  Each holds up to 1 MiB
 of plaintext under the object's own data key, and is bound to the object, to its place and to
 whether it is the last: a frame that was altered, moved, taken from another object, cut off or
 added does not open.  This module knows nothing of where data keys come from (vault.py).
