@@ -5,11 +5,14 @@ never commits.  What the work queued for the chain of custody is sealed as its l
 (`before_commit` hooks), so that the act and its record stand or fall together.
 """
 
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy import Engine, MetaData, create_engine
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy import event as listening
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from evidence.errors import UnavailableError
@@ -45,7 +48,22 @@ class DatabaseAwayError(UnavailableError):
 
 def connect(url: str, *, pool_size: int = 20) -> Engine:
     """Make the engine of this process for an application-role URL (postgresql+psycopg://...)."""
-    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_timeout=10)
+    engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10)
+    listening.listen(engine, "checkout", _require_alive)
+    return engine
+
+
+def _require_alive(connection: psycopg.Connection, _record: object, _fairy: object) -> None:
+    """Give up pooled connections that the server has closed.
+
+    An idle connection has nothing to say: when there is something to read, it is the end.  So nobody
+    has to ask the server before each unit of work, as SQLAlchemy's pre-ping does.
+    """
+    readable = select.poll()
+    if not connection.closed:
+        readable.register(connection.fileno(), select.POLLIN)
+    if connection.closed or readable.poll(0):
+        raise InvalidatePoolError("the server has closed this connection")
 
 
 def sessions(engine: Engine) -> Sessions:
