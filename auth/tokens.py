@@ -139,7 +139,6 @@ class _RingVerifier:
         read = read_unverified(text)
         header = read.header
         _require(set(header) == {"alg", "kid", "typ"} and header["typ"] == TOKEN_TYPE, "header")
-        _require(isinstance(header["kid"], str), "header")
         key = self._ring.find(header["kid"], at=at)
         if key is None:
             raise NotSignedInError("unknown key")
@@ -191,9 +190,8 @@ def verify_signature(read: Unverified, key: ec.EllipticCurvePublicKey) -> bytes:
     Raises NotSignedInError or jose's JWSError.
     """
     _require(isinstance(key.curve, ec.SECP256R1), "key")
-    payload = jws.verify(read.text, CryptographyECKey(key, ALGORITHM), [ALGORITHM])
-    _require(payload == read.payload, "payload")
-    return payload
+    jws.verify(read.text, CryptographyECKey(key, ALGORITHM), [ALGORITHM])
+    return read.payload  # as we read it, not as jose did
 
 
 def dock_id_unverified(text: str) -> UUID:

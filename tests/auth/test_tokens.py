@@ -287,6 +287,39 @@ def test_what_is_refused_says_the_same_to_everybody(issuer: TokenIssuer, world: 
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("member", ["crit", "jku", "jwk", "x5u", "x5c", "zip", "enc", "b64"])
+def test_a_header_member_that_would_change_the_rules_is_not_even_read(world: World, member: str) -> None:
+    with pytest.raises(NotSignedInError) as refused:
+        tokens.read_unverified(sign({**world.header, member: None}, world.claims, world.key))
+
+    assert refused.value.reason == "header"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda world: sign(world.header, b"", world.key), "segments"),
+        (lambda world: world.token.rpartition(".")[0] + "." + "A" * 84, "segments"),
+        (lambda world: sign({**world.header, "alg": "ES384"}, world.claims, world.key), "algorithm"),
+        (lambda world: world.token + "." + "A" * 8192, "size"),
+    ],
+)
+def test_a_text_of_another_form_is_not_even_read(world: World, spoil: Callable[[World], str], reason: str) -> None:
+    with pytest.raises(NotSignedInError) as refused:
+        tokens.read_unverified(spoil(world))
+
+    assert refused.value.reason == reason
+
+
+def test_a_key_on_another_curve_verifies_nothing(world: World) -> None:
+    with pytest.raises(NotSignedInError) as refused:
+        tokens.verify_signature(
+            tokens.read_unverified(world.token), ec.generate_private_key(ec.SECP384R1()).public_key()
+        )
+
+    assert refused.value.reason == "key"
+
+
 def test_product_code_reaches_no_more_of_jose_than_it_needs() -> None:
     """Shared secrets, encrypted tokens and `jwt.decode` are out of reach of everything that is shipped."""
     root = Path(tokens.__file__).parent.parent
