@@ -74,8 +74,8 @@ def work(
     from evidence.engines.supervisor import end_with_parent
 
     logs.configure()
-    if parent is not None:
-        end_with_parent(parent)
+    if parent is not None and not end_with_parent(parent):
+        return
     worker.run(read_settings())
 
 
@@ -136,7 +136,10 @@ def _serve_until_stopped(
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False
     )
-    Announcing(config).run(sockets=[listener])
+    server = Announcing(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise SetupError("the server did not start", next_step="read what it logged, above")
     out.remark("Stopped.")
 
 

@@ -87,12 +87,14 @@ class Supervised:
             return True
 
 
-def end_with_parent(parent: int) -> None:
-    """Have the kernel end this process when the thread that started it ends; end now if it has gone already."""
+def end_with_parent(parent: int) -> bool:
+    """Have the kernel ask this process to end when the thread that started it ends.
+
+    Returns False when the parent has gone already, and nobody is left to work for.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        raise SystemExit(0)
+    return os.getppid() == parent
 
 
 def _how(code: int) -> str:

@@ -1,0 +1,147 @@
+"""Every command speaks to programs: whatever it says under --json fits the schema and ends in a summary."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evidence.cli import app
+from evidence.cli.exits import ExitCode
+from tests.evidence.cli.test_app import leaves
+from tests.support.installation import AGENCY, Ended, Installation, free_port, stop
+from tests.support.output_lines import LINES, VERIFIER_LINES
+
+Arguments = list[str | Path]
+
+
+def someone(room: Installation, _folder: Path) -> Arguments:
+    return ["--email", f"{os.urandom(4).hex()}@riverbend.example", "--name", "N"]
+
+
+def a_file(folder: Path) -> Path:
+    path = folder / "a.mp4"
+    path.write_bytes(os.urandom(100))
+    os.utime(path, (1_600_000_000, 1_600_000_000))
+    return path
+
+
+def a_number(room: Installation, folder: Path) -> str:
+    return str(room.run("item", "add", a_file(folder), "--json").of_kind("verified")[0]["number"])
+
+
+def a_package(room: Installation, folder: Path) -> Arguments:
+    room.run("trust", "--out", folder / "trust.json")
+    room.run("export", a_number(room, folder), "--out", folder / "p.zip", "--reason", "x")
+    return [folder / "p.zip", "--trust", folder / "trust.json"]
+
+
+def a_profile(room: Installation, _folder: Path) -> Arguments:
+    room.run("sign-in", "--email", "admin@riverbend.example", "--profile", "gone")
+    return ["--profile", "gone"]
+
+
+def a_card(folder: Path) -> Path:
+    card = folder / "card"
+    card.mkdir()
+    a_file(card)
+    return card
+
+
+def a_full_folder(folder: Path) -> Path:
+    a_file(folder)
+    return folder
+
+
+GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
+    "migrate": lambda room, folder: [],
+    "doctor": lambda room, folder: [],
+    "sign-in": lambda room, folder: ["--email", "admin@riverbend.example", "--profile", "here"],
+    "sign-out": a_profile,
+    "trust": lambda room, folder: ["--out", folder / "trust.json"],
+    "export": lambda room, folder: [a_number(room, folder), "--out", folder / "p.zip", "--reason", "x"],
+    "verify": a_package,
+    "openapi": lambda room, folder: [],
+    "admin create": lambda room, folder: [*someone(room, folder), "--agency", AGENCY],
+    "account create": lambda room, folder: [*someone(room, folder), "--role", "officer", "--profile", "admin"],
+    "dock code": lambda room, folder: ["north-1"],
+    "dock enrol": lambda room, folder: [f"dock-{os.urandom(4).hex()}"],
+    "dock upload": lambda room, folder: [a_card(folder), "--still", "0", "--dock", "east-1"],
+    "dock status": lambda room, folder: [],
+    "item list": lambda room, folder: [],
+    "item show": lambda room, folder: [a_number(room, folder), "--custody"],
+    "item add": lambda room, folder: [a_file(folder)],
+}
+"""Command lines that succeed. Those that run until they are stopped have tests of their own below."""
+
+BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
+    "demo": lambda room, folder: (["--folder", a_full_folder(folder)], ExitCode.ERROR),
+    "sign-in": lambda room, folder: (["--email", "nobody@riverbend.example"], ExitCode.REFUSED),
+    "export": lambda room, folder: (["2020-1", "--out", folder / "p.zip", "--reason", "x"], ExitCode.ERROR),
+    "verify": lambda room, folder: ([folder, "--trust", folder / "none"], ExitCode.USAGE),
+    "admin create": lambda room, folder: ([*someone(room, folder), "--agency", ""], ExitCode.USAGE),
+    "account create": lambda room, folder: (
+        [*someone(room, folder), "--role", "king", "--profile", "admin"],
+        ExitCode.USAGE,
+    ),
+    "dock upload": lambda room, folder: ([folder, "--dock", "none"], ExitCode.ERROR),
+    "dock status": lambda room, folder: (["--dock", "none"], ExitCode.ERROR),
+    "item show": lambda room, folder: (["2020-1"], ExitCode.ERROR),
+    "item list": lambda room, folder: (["--profile", "none"], ExitCode.REFUSED),
+}
+
+UNTIL_STOPPED = {"serve", "worker"}
+
+
+def assert_fits(name: str, ended: Ended, code: int) -> None:
+    lines = VERIFIER_LINES if name == "verify" else LINES
+    kinds = [lines.validate_json(line) for line in ended.stdout.splitlines()]
+    assert kinds, "it says something"
+    assert [each["kind"] for each in ended.lines].count("summary") == 1
+    if name != "verify":
+        assert name == "demo" or ended.stderr == "", "the demo tells its story there"
+        assert (ended.summary["command"], ended.summary["exit_code"]) == (name, code)
+
+
+def test_every_command_is_put_to_this_test() -> None:
+    assert {" ".join(words) for words in leaves(app.build())} == GOOD.keys() | BAD.keys() | UNTIL_STOPPED
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_it_says_when_all_goes_well(room: Installation, tmp_path: Path, name: str) -> None:
+    ended = room.run(*name.split(), *GOOD[name](room, tmp_path), "--json")
+
+    assert_fits(name, ended, ExitCode.OK)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_it_says_when_it_fails(room: Installation, tmp_path: Path, name: str) -> None:
+    arguments, code = BAD[name](room, tmp_path)
+
+    ended = room.run(*name.split(), *arguments, "--json", expect=[code])
+
+    assert_fits(name, ended, code)
+    if name != "verify":
+        (problem,) = ended.of_kind("problem")
+        assert problem["what"]
+
+
+def test_what_a_server_says(tmp_path: Path) -> None:
+    apart = Installation(tmp_path, free_port())
+    apart.run("migrate")
+    with apart.serving("--no-worker", "--json") as server:
+        assert server.stdout is not None
+        heard = server.stdout.readline()
+        server.terminate()
+        lines = [LINES.validate_json(line) for line in (heard, *server.stdout)]
+
+    assert [line.kind for line in lines] == ["progress", "summary"]
+
+
+def test_what_a_worker_says(room: Installation) -> None:
+    worker = room.start("worker", "--json", "--parent", "1")
+    assert worker.stdout is not None
+    lines = [LINES.validate_json(line) for line in worker.stdout]
+
+    assert stop(worker) == ExitCode.OK
+    assert [line.kind for line in lines] == ["summary"]
