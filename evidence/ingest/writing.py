@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from evidence.clock import Clock
 from evidence.database import Sessions, unit_of_work
-from evidence.errors import BusyError, InvalidError
+from evidence.errors import BusyError, TooLargeError
 from evidence.ids import UploadId
 from evidence.ingest.fences import Fence, Fences
 from evidence.ingest.models import Upload
@@ -121,9 +121,9 @@ class Writer:
         self.on_stop()
 
     def feed(self, block: Bytes) -> None:
-        """Take the next bytes: hash, encrypt, stage. Raises InvalidError when they are more than announced."""
+        """Take the next bytes: hash, encrypt, stage. Raises TooLargeError when they are more than announced."""
         if self.offset + len(block) > self.size:
-            raise InvalidError(
+            raise TooLargeError(
                 "More bytes came than the upload was opened with.", next_step="Open a new upload with the right size."
             )
         self.fence.require()
