@@ -7,7 +7,7 @@ from evidence.access.roles import CELLS
 from evidence.items.models import EvidenceItem
 
 
-def visible_items(principal: Principal) -> Select[tuple[EvidenceItem]]:
+def visible_items(principal: Principal) -> Select[EvidenceItem]:
     """Select the evidence items whose existence the principal may know of."""
     allowed = or_(false(), *(_alternative(principal, each) for each in _list_alternatives(principal)))
     return select(EvidenceItem).where(EvidenceItem.agency_id == principal.agency_id, allowed)

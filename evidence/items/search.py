@@ -10,7 +10,7 @@ from evidence.items.models import EvidenceItem
 
 
 def page(
-    session: Session, scoped: Select[tuple[EvidenceItem]], *, after: UUID | None, limit: int
+    session: Session, scoped: Select[EvidenceItem], *, after: UUID | None, limit: int
 ) -> Sequence[EvidenceItem]:
     """Return the next items in the order they were received; ids are time-ordered, so they are the cursor."""
     if after is not None:

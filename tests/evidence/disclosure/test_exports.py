@@ -21,10 +21,15 @@ from evidence.proof import disclosure, heads, note, package, record
 from evidence.room import Room
 from evidence.storage.models import StoredObject
 from tests.support.people import Person, a_dock, a_person
-from tests.support.uploading import received
+from tests.support.uploading import Sender
 
 FOOTAGE = b"not much of a film " * 70_000
 """A little more than one frame of encryption."""
+
+
+def received(client: TestClient, by: Person, body: bytes, **said: str) -> UUID:
+    sender = Sender(client, by.headers)
+    return UUID(str(sender.show(sender.sent(body, **said))["item"]))
 
 
 @pytest.fixture
