@@ -53,19 +53,19 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         for number, finding in enumerate(verdict.findings, 1):
             yield ""
             yield f"{number}. {finding.code}: {MEANINGS.get(finding.code, 'found by an additional check')}"
-            yield f"   place    {finding.place}"
+            yield f"   place    {_plain(finding.place)}"
             if finding.item is not None:
                 yield f"   item     {finding.item}"
             if finding.seq is not None:
                 yield f"   record   {finding.seq}"
-            yield f"   found    {finding.message}"
+            yield f"   found    {_plain(finding.message)}"
     yield ""
     yield _LIMITS
 
 
 def _item(item: ItemReport) -> Iterator[str]:
     size = "" if item.size is None else f" ({item.size} bytes)"
-    yield f"Item {item.number} ({item.item})"
+    yield f"Item {_plain(item.number)} ({item.item})"
     yield f"  original   {_ORIGINALS[item.original]}{size}"
     yield f"  history    {_count(item.records, 'custody record')}, {_count(item.receipts, 'receipt')}"
     yield f"  fields     {item.disclosed} disclosed, {item.withheld} withheld"
@@ -87,7 +87,7 @@ def _withheld(verdict: Verdict) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """Keep a text of the package from moving the cursor or passing for ours."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:500]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:2000]
 
 
 def _count(number: int, what: str) -> str:
