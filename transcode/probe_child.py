@@ -48,11 +48,11 @@ def main() -> None:
         return
     try:
         _say({"media": _read(asked["path"], asked["demuxer"])})
-    except MemoryError:
+    except MemoryError:  # PyAV's own, too, which is one of libav's errors as well
         _say({"reason": "memory"})
-    except (av.FFmpegError, ValueError, OverflowError) as error:
-        # Which libav error it was depends on which byte is wrong. Errors of the system (ENOMEM) come as these, too.
-        _say({"reason": "memory" if isinstance(error, av.MemoryError) else "damaged"})
+    except (av.FFmpegError, ValueError, OverflowError):
+        # Which one it was depends on which byte is wrong.
+        _say({"reason": "damaged"})
 
 
 def _say(answer: dict[str, Any]) -> None:
@@ -150,6 +150,8 @@ def _look_at_pictures(container: "av.container.InputContainer", picture: Any) ->
                 times.append(packet.pts)
             if first is None:
                 first = _first_picture(packet)
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError):
         pass  # damaged within the first seconds: what was seen so far is what there is to say
     return first, _changes(sorted(times), picture.time_base)
@@ -160,6 +162,8 @@ def _first_picture(packet: Any) -> Any:
 
     try:
         return next(iter(packet.decode()), None)
+    except MemoryError:
+        raise
     except av.FFmpegError:
         return None  # a recording may begin in the middle of a group of pictures
 
@@ -184,6 +188,8 @@ def _decodes(container: "av.container.InputContainer", sound: Any) -> bool:
             if packet.decode():
                 container.seek(0)
                 return True
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError):
         pass  # said by the answer
     return False
@@ -202,6 +208,8 @@ def _ends_early(container: "av.container.InputContainer", stream: Any) -> bool:
         for packet in islice(container.demux(stream), PACKETS_AT_THE_END):
             if packet.pts is not None and packet.size:
                 last = max(last or 0, packet.pts + (packet.duration or 0))
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError):
         return True
     return last is None or (end - last) * stream.time_base > 1

@@ -66,6 +66,8 @@ def probe_original(
     try:
         with _plaintext(room, original, scratch=scratch, must_stop=must_stop) as path:
             found = probe(path, room.settings.transcode)
+        if found.sandbox is not None and not found.sandbox.sound:
+            log.warning("footage was read by a child that can reach the network: see evidence doctor")
     except KeyDestroyedError:
         log.info("the key was destroyed before the original was probed", item=str(item_id))
         return
