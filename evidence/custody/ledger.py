@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -30,9 +31,8 @@ _ORJSON = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHRO
 _ORJSON |= orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 _APPEND = """
-    SELECT place, record_id, chain, seq, h, at, repeated
+    SELECT place, record_id, seq, h, at, repeated
     FROM custody_append(%(chains)b::text[], %(keys)b::text[], %(bodies)b::text[])
-    ORDER BY place
 """
 
 # One round trip under the lock.  A repeated record has its own disclosures, whose salts are others.
@@ -42,11 +42,11 @@ _APPEND_AND_DISCLOSE = """
     ), disclosed AS (
         INSERT INTO custody_disclosure (record_id, digest, name, disclosure)
         SELECT appended.record_id, said.digest, said.name, said.disclosure
-        FROM json_to_recordset(%(said)s::json) AS said (place bigint, digest text, name text, disclosure text)
+        FROM json_to_recordset(%(said)s::json) AS said (place integer, digest text, name text, disclosure text)
         JOIN appended ON appended.place = said.place
         WHERE NOT appended.repeated
     )
-    SELECT place, record_id, chain, seq, h, at, repeated FROM appended ORDER BY place
+    SELECT place, record_id, seq, h, at, repeated FROM appended
 """
 
 
@@ -113,24 +113,29 @@ def append(session: Session, drafts: Sequence[Draft]) -> list[SealedRecord]:
     """
     if not drafts:
         return []
+    # The database wants chains in order, so that units of work with the same chains follow one another.
+    in_order = sorted(drafts, key=attrgetter("chain"))
     asked: dict[str, Any] = {
-        "chains": [draft.chain for draft in drafts],
-        "keys": [draft.key for draft in drafts],
-        "bodies": [draft.body for draft in drafts],
+        "chains": [draft.chain for draft in in_order],
+        "keys": [draft.key for draft in in_order],
+        "bodies": [draft.body for draft in in_order],
     }
     said = [
         {"place": place, "digest": salted.digest, "name": salted.name, "disclosure": salted.text}
-        for place, draft in enumerate(drafts, start=1)
+        for place, draft in enumerate(in_order, start=1)
         for salted in draft.disclosures
     ]
     if said:
         asked["said"] = orjson.dumps(said).decode()
     # Past SQLAlchemy's own language, which would cost as much as the append itself.
     rows = session.connection().exec_driver_sql(_APPEND_AND_DISCLOSE if said else _APPEND, asked)
-    return [
-        SealedRecord(draft.event, record_id, chain, seq, h, at.astimezone(UTC), repeated)
-        for draft, (_place, record_id, chain, seq, h, at, repeated) in zip(drafts, rows, strict=True)
-    ]
+    sealed = {}
+    for place, record_id, seq, h, at, repeated in rows:
+        draft = in_order[place - 1]
+        sealed[draft.chain, draft.key] = SealedRecord(
+            draft.event, record_id, draft.chain, seq, h, at.astimezone(UTC), repeated
+        )
+    return [sealed[draft.chain, draft.key] for draft in drafts]
 
 
 def _disclose(event: CustodyEvent) -> list[Disclosure]:

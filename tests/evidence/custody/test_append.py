@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evidence import custody
+from evidence.database import Sessions, unit_of_work
 from evidence.proof import canonical, record
-from tests.support.custody import ITEM_CHAIN, faults, rows
+from tests.support.custody import ITEM_CHAIN, faults, rows, signed_in
 from tests.support.database import ORIGIN, Database, driver_url
 
 OURS = "custody_append"
@@ -314,21 +316,29 @@ def test_what_would_break_the_framing_is_refused(
         connections().execute("SELECT custody_append(%s, ARRAY['k'], %s)", [[chain], [body]])
 
 
-def test_two_that_append_to_the_same_chains_in_opposite_order_both_succeed(
+def test_chains_out_of_order_are_refused_because_two_could_wait_for_each_other(
     connections: Callable[[], psycopg.Connection],
 ) -> None:
-    chains = [f"item/{uuid4()}" for _ in range(20)]
+    statement = "SELECT custody_append(%s, ARRAY['a', 'b'], ARRAY['{}', '{}'])"
 
-    def client(order: list[str]) -> None:
-        connection = connections()
+    with pytest.raises(psycopg.errors.CheckViolation, match="not in order"):
+        connections().execute(statement, [["_refused", "_keys"]])
+    assert connections().execute(statement, [["_keys", "_refused"]]).rowcount == 2
+
+
+def test_units_of_work_that_name_the_same_chains_in_opposite_order_all_succeed(
+    sessions: Sessions, connections: Callable[[], psycopg.Connection]
+) -> None:
+    accounts = [uuid4() for _ in range(20)]
+
+    def client(order: list[UUID]) -> None:
         for _ in range(10):
-            connection.execute(
-                "SELECT custody_append(%s, %s, %s)", [order, [uuid4().hex for _ in order], ["{}" for _ in order]]
-            )
-            connection.commit()
+            with unit_of_work(sessions) as session:
+                for account in order:
+                    custody.record(session, signed_in(account))
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(client, [chains, chains[::-1]]))
+        list(pool.map(client, [accounts, accounts[::-1]]))
 
     kept = rows(connections())
     assert len(kept) == 400
