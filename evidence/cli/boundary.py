@@ -7,11 +7,11 @@ expected.
 
 import inspect
 import os
-import secrets
 import sys
 import traceback
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +30,8 @@ from evidence.errors import (
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only results and problems.")]
+
+_OURS = Path(__file__).parents[2]
 
 EXIT_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (RefusedError, ExitCode.REFUSED),
@@ -96,9 +98,15 @@ def _report_unexpected(error: BaseException, out: Output) -> ExitCode:
         f"an unexpected failure ({type(error).__name__}); nothing acknowledged is lost",
         exit_code=ExitCode.ERROR,
         next_step="run it again with EVIDENCE_DEBUG=1 and report what it prints, with the reference",
-        reference=secrets.token_hex(4),
+        reference=_place(error),
     )
     return ExitCode.ERROR
+
+
+def _place(error: BaseException) -> str:
+    """Return where in our own code it happened: enough for whoever knows the code, and nobody's secret."""
+    ours = [each for each in traceback.extract_tb(error.__traceback__) if _OURS in Path(each.filename).parents]
+    return f"{Path(ours[-1].filename).relative_to(_OURS)}:{ours[-1].lineno}" if ours else type(error).__name__
 
 
 def _show_traceback(error: BaseException) -> None:

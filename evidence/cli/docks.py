@@ -14,7 +14,7 @@ from evidence.cli.boundary import command, report
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
 from evidence.cli.profiles import ProfileName
-from evidence.cli.sending import Camera, DryRun, Incident, Officer, PatienceSeconds, Planned
+from evidence.cli.sending import Again, Camera, DryRun, Incident, Officer, PatienceSeconds, Planned
 from evidence.clock import system_clock
 from evidence.errors import EvidenceError, InvalidError, NotFoundError
 
@@ -106,7 +106,7 @@ def upload(
     no_sidecars: Annotated[
         bool, typer.Option("--no-sidecars", help="Do not read what NAME.json beside NAME.mp4 says.")
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Send once more what ended in quarantine.")] = False,
+    again: Again = False,
     still: Annotated[
         float, typer.Option("--still", min=0, help="A file counts when it stood still for so many seconds.")
     ] = STILL_SECONDS,
@@ -135,9 +135,7 @@ def upload(
     general = {name: value for name, value in said.items() if value is not None}
     planned, unreadable = _planned(out, files, general, sidecars=not no_sidecars)
     with _sending_as(home, out, patience=timedelta(seconds=patience), rate=rate) as sender:
-        if again and not dry_run:
-            _forget_quarantine(sender, planned)
-        return sending.carry_out(out, sender, planned, dry_run=dry_run, failed=len(moving) + unreadable)
+        return sending.carry_out(out, sender, planned, dry_run=dry_run, again=again, failed=len(moving) + unreadable)
 
 
 def show_status(out: Output, dock: DockName = None) -> None:
@@ -227,10 +225,3 @@ def _sending_as(home: Path, out: Output, *, patience: timedelta, rate: int | Non
             clock=system_clock,
             patience=patience,
         )
-
-
-def _forget_quarantine(sender: "Sender", planned: "Sequence[Planned]") -> None:
-    for each in planned:
-        known = sender.state.of(each.file)
-        if known is not None and known.stage == "quarantined":
-            sender.forget_quarantine(known)

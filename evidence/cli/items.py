@@ -12,7 +12,7 @@ from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, readable_size
 from evidence.cli.profiles import ProfileName
-from evidence.cli.sending import Camera, DryRun, Incident, Officer, PatienceSeconds
+from evidence.cli.sending import Again, Camera, DryRun, Incident, Officer, PatienceSeconds
 
 if TYPE_CHECKING:
     from evidence.docking.connection import Connection
@@ -84,6 +84,7 @@ def add_items(
     no_digest: Annotated[
         bool, typer.Option("--no-digest", help="Announce no digest: received as `declared: none`, as from a browser.")
     ] = False,
+    again: Again = False,
     dry_run: DryRun = False,
     patience: PatienceSeconds = sending.PATIENCE_SECONDS,
     profile: ProfileName = "default",
@@ -101,7 +102,7 @@ def add_items(
     given = {name: value for name, value in said.items() if value is not None}
     planned = [sending.Planned(folder.one(each), given) for each in files]
     with sending.by_account(profile, out, patience=timedelta(seconds=patience)) as sender:
-        return sending.carry_out(out, sender, planned, dry_run=dry_run, declare=not no_digest)
+        return sending.carry_out(out, sender, planned, dry_run=dry_run, declare=not no_digest, again=again)
 
 
 def _row(item: dict[str, Any]) -> list[str]:

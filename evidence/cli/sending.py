@@ -1,10 +1,11 @@
 """What `dock upload` and `item add` have in common: the plan, the run, and how it ended."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -28,6 +29,8 @@ PatienceSeconds = Annotated[
     int, typer.Option("--patience", min=0, help="Give up after so many seconds in which nothing moved.")
 ]
 
+Again = Annotated[bool, typer.Option("--again", help="Send once more what ended in quarantine.")]
+
 PATIENCE_SECONDS = 120
 
 
@@ -46,9 +49,13 @@ def by_account(profile: str, out: Output, *, patience: timedelta) -> Iterator["S
     from evidence.docking.state import UploadState
     from evidence.docking.upload import Sender
 
-    state_path = profiles.config_folder() / "profiles" / f"{profile}.uploads.sqlite"
-    with profiles.signed_in(profile) as connection, UploadState(state_path) as state:
+    with ExitStack() as opened:
+        connection = opened.enter_context(profiles.signed_in(profile))
         trusted = read_trust(connection.request("GET", "/api/v1/trust").content)
+        # By account: what one has handed in, another room or agency still lacks.
+        account = UUID(connection.get("/api/v1/me")["id"])
+        path = profiles.config_folder() / "accounts" / str(account) / "uploads.sqlite"
+        state = opened.enter_context(UploadState(path))
         yield Sender(
             connection=connection,
             state=state,
@@ -67,10 +74,14 @@ def carry_out(
     *,
     dry_run: bool = False,
     declare: bool = True,
+    again: bool = False,
     failed: int = 0,
 ) -> ExitCode:
-    """Send every planned file and say how each ended; `failed` counts what failed before this."""
-    steps = [_step(each, sender.state) for each in planned]
+    """Send every planned file and say how each ended; `failed` counts what failed before this.
+
+    With `again`, what ended in quarantine is sent once more.
+    """
+    steps = [_step(each, sender.state, again=again) for each in planned]
     out.plan(steps, dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run", files=len(planned))
@@ -81,6 +92,8 @@ def carry_out(
         before = sender.state.of(each.file)
         if before is not None and before.stage == "received":
             continue
+        if again and before is not None and before.stage == "quarantined":
+            sender.forget_quarantine(before)
         try:
             row = sender.send(each.file, each.said, declare=declare)
         except EvidenceError as error:
@@ -100,9 +113,11 @@ def carry_out(
     return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed)
 
 
-def _step(planned: Planned, state: "UploadState") -> Step:
+def _step(planned: Planned, state: "UploadState", *, again: bool) -> Step:
     known = state.of(planned.file)
     stage = known.stage if known else None
+    if stage == "quarantined" and again:
+        stage = None
     act, why = {
         None: ("send", None),
         "hashed": ("send", None),

@@ -21,6 +21,9 @@ from evidence.docking.state import SentFile, UploadState
 from evidence.errors import ConflictError, GoneError, IntegrityError, NotFoundError
 from evidence.proof.trust import Trust
 
+READ_BACK_RATE = 50_000_000
+"""Bytes a second. A server on a distant store reads everything back before it answers: so much longer we wait."""
+
 
 class Watcher(Protocol):
     """Shows progress: gives a function to be told how many more bytes are done."""
@@ -82,7 +85,9 @@ class Sender:
     def _opened(self, row: SentFile, file: FoundFile, said: Mapping[str, str], *, declare: bool) -> SentFile:
         digest = {"sha256": row.sha256} if declare else {}
         metadata = {**said, **digest, "filename": sent_name(file)}
-        upload = client.open_upload(self.connection, size=file.size, metadata=metadata, patience=self._patience())
+        upload = client.open_upload(
+            self.connection, size=file.size, metadata=metadata, patience=self._patience(file.size)
+        )
         return self._keep(replace(row, upload_id=upload, stage="sending"))
 
     def _transferred(self, row: SentFile, file: FoundFile) -> UploadStatus:
@@ -95,7 +100,7 @@ class Sender:
                 size=file.size,
                 show=_position(advance),
                 kept=lambda offset: self.kept(file.name, offset, file.size),
-                patience=self._patience(),
+                patience=self._patience(file.size),
                 pace=self.pace,
             )
 
@@ -114,8 +119,8 @@ class Sender:
         )
         return replace(row, stage="received", item=answer.item, number=answer.number, receipt=answer.receipt)
 
-    def _patience(self) -> Patience:
-        return Patience(self.patience)
+    def _patience(self, size: int) -> Patience:
+        return Patience(self.patience + timedelta(seconds=size / READ_BACK_RATE))
 
     def _keep(self, row: SentFile) -> SentFile:
         return self.state.put(row, at=self.clock().isoformat())

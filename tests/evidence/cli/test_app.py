@@ -142,7 +142,7 @@ def test_the_unexpected_gets_a_reference_and_no_text_of_its_own(
     assert ended_by(ValueError("a secret")) == ExitCode.ERROR
 
     said = capsys.readouterr().err
-    assert "reference: " in said
+    assert "reference: tests/evidence/cli/test_app.py:" in said
     assert "ValueError" in said
     assert "a secret" not in said
     assert "Traceback" not in said

@@ -107,19 +107,18 @@ def test_a_folder_mounted_read_only_will_do(room: Installation, card: Path) -> N
     assert ended.summary["result"]["received"] == 1
 
 
-def killed_at(room: Installation, card: Path, moment: str) -> None:
-    """Start an upload and kill it with signal 9 at a moment told by its own lines."""
+def ended_at(room: Installation, card: Path, moment: str, sent: signal.Signals) -> int:
+    """Start an upload, send it a signal at a moment told by its own lines, and return how it ended."""
     upload = room.start("dock", "upload", card, "--still", "0", "--rate", "3000000", "--json")
     assert upload.stdout is not None
-    for line in upload.stdout:
-        said = json.loads(line)
-        if said["kind"] == moment or said.get("note") == moment:
-            break
-    else:
-        pytest.fail(f"the upload ended before {moment}")
-    upload.send_signal(signal.SIGKILL)
-    upload.wait()
-    upload.stdout.close()
+    with upload.stdout:
+        for line in upload.stdout:
+            said = json.loads(line)
+            if moment in (said["kind"], said.get("note")):
+                upload.send_signal(sent)
+                upload.stdout.read()
+                return upload.wait()
+    pytest.fail(f"the upload ended before {moment}")
 
 
 @pytest.mark.parametrize("moment", ["plan", "kept"])
@@ -127,7 +126,7 @@ def test_an_upload_killed_on_the_way_goes_on_where_it_was(room: Installation, ca
     path = recording(card / "long.mp4", size=9 * MEGABYTE)
     before = everything_about(card)
 
-    killed_at(room, card, moment)
+    ended_at(room, card, moment, signal.SIGKILL)
     opened = upload_ids(room, path)
     ended = room.run("dock", "upload", card, "--still", "0", "--json")
 
@@ -137,6 +136,30 @@ def test_an_upload_killed_on_the_way_goes_on_where_it_was(room: Installation, ca
     if moment == "kept":
         assert upload_ids(room, path) == opened, "it went on with the same upload"
         assert [step["act"] for step in ended.of_kind("plan")[0]["steps"]] == ["go on sending"]
+
+
+def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(room: Installation, card: Path) -> None:
+    path = recording(card / "long.mp4", size=9 * MEGABYTE)
+
+    code = ended_at(room, card, "kept", signal.SIGINT)
+    opened = upload_ids(room, path)
+    room.run("dock", "upload", card, "--still", "0")
+
+    assert code == ExitCode.INTERRUPTED
+    assert upload_ids(room, path) == opened
+
+
+def test_hostile_names_arrive_and_are_shown_harmlessly(room: Installation, card: Path) -> None:
+    names = [b"new\nline.mp4", b"\x1b[2Jclear.mp4", "\u202egpj.mp4".encode(), b"\xff.mp4", b"x" * 255]
+    for name in names:
+        recording(Path(os.fsdecode(os.fsencode(card) + b"/" + name)), size=100)
+
+    ended = room.run("dock", "upload", card, "--still", "0")
+    listed = room.run("item", "list", "--limit", "1000")
+
+    said = ended.stdout + ended.stderr + listed.stdout
+    assert ended.stdout.count("received as") == len(names)
+    assert all(each.isprintable() or each == "\n" for each in said)
 
 
 def test_what_cannot_be_understood_is_skipped_and_the_rest_is_sent(room: Installation, card: Path) -> None:
@@ -162,10 +185,13 @@ def test_a_file_that_is_not_what_was_announced_ends_in_quarantine(room: Installa
     (problem,) = ended.of_kind("problem")
     assert problem["name"] == "a.mp4"
     assert "quarantine" in problem["what"]
+    first = upload_ids(room, path)
     again = room.run("dock", "upload", card, "--still", "0", "--json", expect=[ExitCode.INTEGRITY])
     assert again.of_kind("plan")[0]["steps"][0]["act"] == "skip", "it is not sent again unasked"
-    status = room.run("dock", "status", "--json").of_kind("progress")
-    assert [line["item"]["quarantined"] for line in status] == [1]
+    (status,) = room.run("dock", "status", "--dock", "east-1", "--json").of_kind("progress")
+    assert status["item"]["quarantined"] == 1
+    room.run("dock", "upload", card, "--still", "0", "--again", expect=[ExitCode.INTEGRITY])
+    assert upload_ids(room, path) not in ([None], [], first), "but it is when asked for"
 
 
 def killed_at_hash(room: Installation, path: Path, *, sha256: str) -> None:
