@@ -24,6 +24,7 @@ from tests.vectors import make
         (b"hold.placed", b"hold.place\xff"),
         (b'"hold.placed"', b"7"),
         (b'"sd":["', b'"sd":[0,"'),
+        (b'"sd":["', b'"sd":"","sda":["'),
         (b'{"act"', b'{\n"act"'),
     ],
 )

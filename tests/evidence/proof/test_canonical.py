@@ -124,3 +124,13 @@ def test_sixteen_digits_are_inside_up_to_the_last() -> None:
     assert canonical.decode(b"-9007199254740991") == -canonical.LARGEST
     with pytest.raises(FormatError):
         canonical.decode(b"-9007199254740992")
+
+
+@given(values)
+def test_an_interpreter_without_the_encoder_in_c_writes_the_same(value: canonical.Value) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json.encoder, "c_make_encoder", None)
+
+        pieces = canonical._encoder()
+
+        assert "".join(pieces(value, 0)).encode() == canonical.encode(value)
