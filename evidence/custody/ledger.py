@@ -8,6 +8,8 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
+import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from evidence.custody.events import CustodyEvent
@@ -127,15 +129,24 @@ def append(session: Session, drafts: Sequence[Draft]) -> list[SealedRecord]:
     ]
     if said:
         asked["said"] = orjson.dumps(said).decode()
-    # Past SQLAlchemy's own language, which would cost as much as the append itself.
-    rows = session.connection().exec_driver_sql(_APPEND_AND_DISCLOSE if said else _APPEND, asked)
     sealed = {}
-    for place, record_id, seq, h, at, repeated in rows:
+    for place, record_id, seq, h, at, repeated in _call(session, _APPEND_AND_DISCLOSE if said else _APPEND, asked):
         draft = in_order[place - 1]
         sealed[draft.chain, draft.key] = SealedRecord(
             draft.event, record_id, draft.chain, seq, h, at.astimezone(UTC), repeated
         )
     return [sealed[draft.chain, draft.key] for draft in drafts]
+
+
+def _call(session: Session, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Execute by the driver itself: here SQLAlchemy would cost as much again as the append."""
+    driver: psycopg.Connection | None = session.connection().connection.driver_connection
+    assert driver is not None
+    try:
+        return driver.execute(statement, parameters).fetchall()
+    except psycopg.Error as error:
+        # What SQLAlchemy would raise, so that whoever ends the unit of work knows it.
+        raise DBAPIError.instance(None, None, error, psycopg.Error) from error
 
 
 def _disclose(event: CustodyEvent) -> list[Disclosure]:

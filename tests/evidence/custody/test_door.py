@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event as listening
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from auth.principals import Principal
@@ -220,16 +220,34 @@ def test_sealing_when_nothing_is_queued_gives_nothing(session: Session) -> None:
     assert custody.seal(session) == []
 
 
-def test_the_heads_are_locked_by_the_last_statement(sessions: Sessions) -> None:
-    statements: list[str] = []
-    engine = sessions.kw["bind"]
-    listening.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-    with unit_of_work(sessions) as session:
-        custody.record(session, signed_in())
-        session.add(SigningKey(id="k", role="export", algorithm="ed25519", public=b"", valid_from=NOON))
+def test_a_database_that_goes_away_before_the_append_is_named(sessions: Sessions, database: Database) -> None:
+    def lose_the_connection(session: Session) -> None:
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+        with psycopg.connect(driver_url(database.superuser_url)) as administrator:
+            administrator.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
 
-    assert "INSERT INTO signing_key" in statements[-2]
-    assert "custody_append" in statements[-1]
+    with pytest.raises(UnavailableError):
+        work_that_fails(sessions, lose_the_connection)
+
+    work_that_fails(sessions, lambda session: None)
+    with sessions() as session:
+        assert len(history.page(session, chain_of(an_actor()))) == 1
+
+
+def test_what_cannot_be_written_never_reaches_the_lock_of_a_chain(sessions: Sessions, database: Database) -> None:
+    def add_a_key_without_a_role(session: Session) -> None:
+        session.add(SigningKey(id="k", algorithm="ed25519", public=b"", valid_from=NOON))
+
+    def appends_tried() -> object:
+        with psycopg.connect(driver_url(database.superuser_url)) as connection:
+            return connection.execute("SELECT is_called FROM custody_record_id_seq").fetchone()
+
+    with pytest.raises(IntegrityError):
+        work_that_fails(sessions, add_a_key_without_a_role)
+    assert appends_tried() == (False,)
+
+    work_that_fails(sessions, lambda session: None)
+    assert appends_tried() == (True,)
 
 
 def test_an_event_that_does_not_fit_its_act_is_refused_at_once(session: Session) -> None:
