@@ -9,9 +9,7 @@ from sqlalchemy.orm import Session
 from evidence.items.models import EvidenceItem
 
 
-def page(
-    session: Session, scoped: Select[EvidenceItem], *, after: UUID | None, limit: int
-) -> Sequence[EvidenceItem]:
+def page(session: Session, scoped: Select[EvidenceItem], *, after: UUID | None, limit: int) -> Sequence[EvidenceItem]:
     """Return the next items in the order they were received; ids are time-ordered, so they are the cursor."""
     if after is not None:
         scoped = scoped.where(EvidenceItem.id > after)
