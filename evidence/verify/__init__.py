@@ -25,6 +25,9 @@ __all__ = ["CHECKS", "Check", "Finding", "UnreadableError", "Verdict", "verify"]
 Event = dict[str, object]
 """One line of what a verification tells while it runs: kind plan, progress, verified or problem."""
 
+MOST_FINDINGS = 1000
+"""How many findings of one check are named; a thousand tell no less than a million."""
+
 _PROGRESS_EVERY = 64 << 20
 
 
@@ -55,7 +58,10 @@ def verify(
             {"kind": "plan", "package": verdict.package, "items": len(seen.items), "files": verdict.files, "of": total}
         )
         for check in (check_container,) if bundle.hopeless else checks:
-            for finding in check(seen):
+            for number, finding in enumerate(check(seen)):
+                if number == MOST_FINDINGS:
+                    verdict.more = True
+                    break
                 seen.explained.add(finding.path)
                 verdict.findings.append(finding)
                 tell({"kind": "problem", **finding.members()})

@@ -23,7 +23,7 @@ from evidence.proof import FormatError, package
 BLOCK = 1 << 20
 """Bytes read at a time."""
 
-MOST_FILES = 50_000
+MOST_FILES = 20_000
 LARGEST_RATIO = 200
 """A compressed file may not grow by more than this (what is below 1 MiB may)."""
 

@@ -5,7 +5,7 @@ them too, and is caught by the chain, the signatures or the index.
 """
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from hashlib import sha256
 
@@ -68,15 +68,19 @@ def _read_manifest(seen: Examination, path: str) -> Generator[Wrong, None, Diges
 
 def _twins(seen: Examination) -> Iterator[Wrong]:
     """Names that a system which knows no case, or another form of Unicode, takes for one."""
+    count = Counter(map(_alike, seen.bundle.sizes))
     alike: dict[str, list[str]] = defaultdict(list)
-    for path in seen.bundle.sizes:
-        alike[unicodedata.normalize("NFC", path.casefold())].append(path)
+    for path in seen.bundle.sizes if len(count) < len(seen.bundle.sizes) else ():
+        if count[_alike(path)] > 1:
+            alike[_alike(path)].append(path)
     expected = {*_expected(seen), *_TAGS, package.TAG_MANIFEST}
     for paths in alike.values():
-        if len(paths) > 1:
-            odd = [path for path in paths if path not in expected] or paths[1:]
-            for path in odd:
-                yield path, f"its name differs from that of {paths[0] if paths[0] != path else paths[1]} only by case"
+        for path in [each for each in paths if each not in expected] or paths[1:]:
+            yield path, f"its name differs from that of {paths[0] if paths[0] != path else paths[1]} only by case"
+
+
+def _alike(path: str) -> str:
+    return unicodedata.normalize("NFC", path.casefold())
 
 
 def _unlisted(seen: Examination, listed: Digests | None, tags: Digests | None) -> Iterator[Wrong]:

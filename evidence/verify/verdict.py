@@ -93,7 +93,7 @@ class ItemReport:
 
 @dataclass(slots=True)
 class Verdict:
-    """Everything a verification has to say."""
+    """Everything a verification has to say. `more`: some check found more than is named."""
 
     findings: list[Finding] = field(default_factory=list)
     items: list[ItemReport] = field(default_factory=list)
@@ -103,6 +103,7 @@ class Verdict:
     reason: str | None = None
     withheld_objects: int = 0
     files: int = 0
+    more: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -129,4 +130,5 @@ class Verdict:
                 "reason": self.reason,
             },
             "witnessed": False,
+            "more": self.more,
         }

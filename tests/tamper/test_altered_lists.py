@@ -5,6 +5,7 @@ from hashlib import sha256
 import pytest
 
 from evidence.proof import package
+from evidence.verify import MOST_FINDINGS, report
 from evidence.verify.checks import check_index, check_lists
 from tests.tamper.catching import ORIGINAL, RECORDS, STOP, caught, examine, told
 from tests.vectors import make
@@ -27,6 +28,15 @@ def test_an_added_file_is_named_though_every_list_was_written_anew() -> None:
 
 def test_an_added_file_beside_the_lists_is_named() -> None:
     assert told(caught({**make.pack(), "more.txt": b"more"}, by=check_lists))[::3] == ("P01", "more.txt")
+
+
+def test_of_many_added_files_the_first_are_named() -> None:
+    files = {**make.pack(), **{f"data/{number}": b"" for number in range(MOST_FINDINGS + 1)}}
+
+    verdict = examine(files)
+
+    assert (len(verdict.findings), verdict.more) == (MOST_FINDINGS, True)
+    assert f"Findings: {MOST_FINDINGS} and more of the same" in report.write(verdict)
 
 
 def test_a_file_beside_the_lists_that_is_listed_is_fine() -> None:
