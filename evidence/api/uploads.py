@@ -123,6 +123,7 @@ def discover_uploads(room: AppRoom) -> Response:
 
 
 @router.post("", status_code=201, dependencies=TUS)
+@router.post("/", status_code=201, dependencies=TUS, include_in_schema=False)  # a redirected POST loses its client
 async def open_upload(
     request: Request,
     room: AppRoom,

@@ -40,7 +40,9 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
-        """Start, and return when it answers."""
+        """Start, unless it runs, and return when it answers."""
+        if self._process is not None:
+            return
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.server"], env=self._environment, stdout=log, stderr=log
