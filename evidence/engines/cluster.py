@@ -197,7 +197,7 @@ def _candidates() -> list[tuple[int, Path]]:
     if wheel is None or not wheel.submodule_search_locations:
         return system
     inside = Path(wheel.submodule_search_locations[0])
-    return [*system, (18, inside / "pginstall18" / "bin")]
+    return [*system, (16, inside / "pginstall" / "bin"), (18, inside / "pginstall18" / "bin")]
 
 
 def _sync_folder(folder: Path) -> None:

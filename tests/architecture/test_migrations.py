@@ -12,10 +12,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from evidence.database import connect
-from evidence.engines import schema
+from evidence.engines import cluster, postgres, schema
 from evidence.engines.cluster import APP_ROLE
 from evidence.errors import SetupError
+from tests.support.custody import faults, rows
 from tests.support.database import ORIGIN, Database, driver_url
+from tests.support.left_out import left_out
 
 ROOT = Path(__file__).parents[2]
 
@@ -166,3 +168,24 @@ def test_the_installation_gets_a_name_when_none_is_chosen(empty_database: Databa
     engine.dispose()
 
     assert re.fullmatch(r"evidence\.local/[0-9a-f]{16}", name)
+
+
+@pytest.mark.parametrize("version", [15, 16])
+def test_older_servers_take_all_steps_and_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    try:
+        folder = cluster.programs(version)
+    except SetupError:
+        left_out(f"PostgreSQL {version} is not installed")
+    monkeypatch.setattr(cluster, "_candidates", lambda: [(version, folder)])
+
+    with postgres.attached(tmp_path) as old:
+        schema.upgrade(old.owner_url, app_role=APP_ROLE, origin=ORIGIN)
+        with psycopg.connect(driver_url(old.app_url)) as connection:
+            assert connection.info.server_version // 10_000 == version
+            for key in ("a", "b", "a"):
+                connection.execute("SELECT custody_append(ARRAY['_keys'], ARRAY[%s], ARRAY['{}'])", [key])
+            kept = rows(connection)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("DELETE FROM custody_record")
+    assert len(kept) == 2
+    assert faults(kept) == set()

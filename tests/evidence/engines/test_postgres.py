@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from evidence.engines import flocks, postgres
-from evidence.engines.cluster import APP_ROLE, OWNER_ROLE, ClusterFiles
+from evidence.engines.cluster import APP_ROLE, OWNER_ROLE, ClusterFiles, server_user
 from evidence.errors import SetupError
 from tests.support.database import driver_url
 
@@ -216,3 +216,19 @@ def test_a_cluster_of_a_version_we_do_not_have_is_left_alone(tmp_path: Path) -> 
 
     with pytest.raises(SetupError, match="PostgreSQL 9"):
         ClusterFiles(tmp_path).server_command()
+
+
+def test_root_without_user_namespaces_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(SetupError, match="root") as refused:
+        server_user()
+
+    assert "EVIDENCE_DATABASE_URL" in refused.value.next_step
+
+
+def test_an_ordinary_user_needs_no_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert server_user() == ()
