@@ -59,12 +59,15 @@ def verify(
         )
         for check in (check_container,) if bundle.hopeless else checks:
             for number, finding in enumerate(check(seen)):
-                if number == MOST_FINDINGS:
-                    verdict.more = True
-                    break
+                enough = number == MOST_FINDINGS
+                if enough:
+                    message = f"there is more of the same; {MOST_FINDINGS} findings of one check are named"
+                    finding = Finding(finding.code, finding.path, message)
                 seen.explained.add(finding.path)
                 verdict.findings.append(finding)
                 tell({"kind": "problem", **finding.members()})
+                if enough:
+                    break
         verdict.items = list(seen.reports.values())
         for report in verdict.items:
             if not any(finding.item == report.item for finding in verdict.findings):

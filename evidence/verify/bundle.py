@@ -31,6 +31,9 @@ _LARGEST_DIRECTORY = 32 << 20
 _ORIGINAL = re.compile(r"(?:[^/]+/)?data/items/[^/]+/original/.+")
 _ANCHORS = (package.INDEX, package.HEADS, package.MANIFEST, package.BAGIT)
 _END = b"PK\x05\x06"
+_SECOND_NAME = 0x7075
+"""Number of the Unicode path field: Info-ZIP takes the name in it instead of the entry's own."""
+
 _LOCATOR = b"PK\x06\x07"
 
 
@@ -266,6 +269,8 @@ def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
         return "it is no plain file"
     if entry.flag_bits & 0x1:
         return "it is encrypted"
+    if _SECOND_NAME in _extra_fields(entry.extra):
+        return "it carries a second name, which some programs would take instead"
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"it is compressed in a way ({entry.compress_type}) that packages do not use"
     if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
@@ -279,24 +284,40 @@ def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
     return None
 
 
+def _extra_fields(extra: bytes) -> set[int]:
+    numbers = set()
+    while len(extra) >= 4:
+        number, size = struct.unpack_from("<HH", extra)
+        numbers.add(number)
+        extra = extra[4 + size :]
+    return numbers
+
+
 def _read_entry(stream: BinaryIO, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    stream.seek(entry.header_offset)
-    header = stream.read(30)
+    header = _read_at(stream, entry.header_offset, 30)
     if len(header) != 30 or not header.startswith(b"PK\x03\x04"):
         raise DamagedError("the zip has no file where its directory says")
     name_size, extra_size = struct.unpack_from("<HH", header, 26)
-    local_name = stream.read(name_size)
+    local_name = _read_at(stream, entry.header_offset + 30, name_size)
     if local_name.decode("utf-8", "replace") != entry.orig_filename:
         raise DamagedError("the zip calls this file by two names")
     stored = _stored_blocks(stream, entry.header_offset + 30 + name_size + extra_size, entry.compress_size)
     return stored if entry.compress_type == zipfile.ZIP_STORED else _inflated(stored, entry.file_size)
 
 
+def _read_at(stream: BinaryIO, position: int, size: int) -> bytes:
+    try:
+        stream.seek(position)
+        return stream.read(size)
+    except OSError as wrong:
+        # A place before the first byte, or a disk that fails.
+        raise DamagedError(f"the zip cannot be read at byte {position}: {wrong.strerror}") from None
+
+
 def _stored_blocks(stream: BinaryIO, position: int, size: int) -> Iterator[bytes]:
     while size:
         # Others may read other files between two blocks: find the place again each time.
-        stream.seek(position)
-        block = stream.read(min(BLOCK, size))
+        block = _read_at(stream, position, min(BLOCK, size))
         if not block:
             raise DamagedError("the zip ends inside this file")
         position += len(block)

@@ -73,7 +73,8 @@ class History:
         elif act in RECEPTIONS and self.received is None:
             self._receive(value)
         elif act in acts.ENDS_OF_ORIGINAL:
-            self.ended = True
+            # A derivative, or its key, may end while the original is kept.
+            self.ended |= any(each.get("role") == "original" for each in _objects(value.get("obj")))
         salted = value.get("sd")
         if salted is not None:
             if type(salted) is not list or not _all_strings(salted):

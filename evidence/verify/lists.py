@@ -34,8 +34,7 @@ def find_wrong_entries(seen: Examination) -> Iterator[Wrong]:
     yield from _unlisted(seen, listed, tags)
     yield from _absent(seen, listed, tags)
     yield from _wrong_digests(seen, tags or {})
-    if seen.is_there(package.BAGIT) and seen.bundle.digest(package.BAGIT) != sha256(package.BAGIT_TEXT).digest():
-        yield package.BAGIT, "it is not the text that FORMAT.md demands"
+    yield from _wrong_digests(seen, {package.BAGIT: sha256(package.BAGIT_TEXT).digest()}, by="the format")
     # A manifest that its own list says was altered is named once, not for each of its lines.
     if package.MANIFEST not in seen.explained:
         yield from _wrong_digests(seen, listed or {})

@@ -49,7 +49,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield from _withheld(verdict)
     if verdict.findings:
         yield ""
-        yield f"Findings: {len(verdict.findings)}{' and more of the same' if verdict.more else ''}"
+        yield f"Findings: {len(verdict.findings)}"
         for number, finding in enumerate(verdict.findings, 1):
             yield ""
             yield f"{number}. {finding.code}: {MEANINGS.get(finding.code, 'found by an additional check')}"

@@ -93,7 +93,7 @@ class ItemReport:
 
 @dataclass(slots=True)
 class Verdict:
-    """Everything a verification has to say. `more`: some check found more than is named."""
+    """Everything a verification has to say."""
 
     findings: list[Finding] = field(default_factory=list)
     items: list[ItemReport] = field(default_factory=list)
@@ -103,7 +103,6 @@ class Verdict:
     reason: str | None = None
     withheld_objects: int = 0
     files: int = 0
-    more: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -130,5 +129,4 @@ class Verdict:
                 "reason": self.reason,
             },
             "witnessed": False,
-            "more": self.more,
         }

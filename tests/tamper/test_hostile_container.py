@@ -203,6 +203,20 @@ def test_an_encrypted_entry_is_named(tmp_path: Path) -> None:
     assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("P01", ORIGINAL)]
 
 
+@pytest.mark.parametrize(("number", "unsafe"), [(0x7075, True), (0x5455, False)])
+def test_a_second_name_in_an_extra_field_is_named(number: int, *, unsafe: bool, tmp_path: Path) -> None:
+    """Info-ZIP would unpack the entry under the other name. A time stamp in such a field is harmless."""
+
+    def renamed(archive: zipfile.ZipFile) -> None:
+        info = entry(BASE + package.README)
+        info.extra = struct.pack("<HH", 0x5455, 5) + b"\x01up\0\0" + struct.pack("<HH", number, 5) + b"\x01up\0\0"
+        archive.writestr(info, make.README)
+
+    verdict = examine_zip(rewritten(renamed, leave_out=frozenset({package.README})), tmp_path)
+
+    assert [told(each)[::3] for each in verdict.findings] == ([("P01", package.README)] if unsafe else [])
+
+
 def test_sizes_that_contradict_each_other_are_named(tmp_path: Path) -> None:
     raw = rewritten(nothing)
 

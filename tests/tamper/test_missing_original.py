@@ -50,6 +50,14 @@ def test_an_original_whose_lawful_end_is_on_record_is_not_missing(act: str) -> N
     assert verdict.items[0].original == "ended"
 
 
+def test_the_end_of_a_derivative_is_not_the_end_of_the_original() -> None:
+    received = make.body("item.received", obj=[make.original_object(b"footage")], facts={"upload": "1"})
+    ended = make.body("key.destroyed", obj=[{"role": "derivative", "id": "1"}])
+    item = make.Item(STOP, "1", tuple(make.link(package.item_chain(STOP), [received, ended])))
+
+    assert told(caught(make.pack([item]), by=check_originals)) == ("O02", STOP, None, package.INDEX)
+
+
 def test_a_package_without_chunk_list_is_fine() -> None:
     first, _second = make.items()
 

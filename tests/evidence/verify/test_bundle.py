@@ -112,3 +112,11 @@ def test_a_file_is_read_once_for_its_digest(tmp_path: Path) -> None:
         (tmp_path / package.BAGIT).unlink()
 
         assert seen.digest(package.BAGIT) == first
+
+
+def test_a_place_before_the_first_byte_is_damage_and_no_crash(tmp_path: Path) -> None:
+    """A zip that lost its first byte puts its first entry at minus one."""
+    file = tmp_path / "package.zip"
+    file.write_bytes(make.zipped(make.pack())[1:])
+
+    assert verify(file, make.trust_root()).outcome == "broken"
