@@ -134,7 +134,7 @@ def _instant(said: str | None) -> datetime | None:
 
 
 def _shown(said: str | None) -> str:
-    return "".join(each if each.isprintable() or each == " " else "�" for each in said or "")
+    return "".join(each if each.isprintable() or each == " " else "\N{REPLACEMENT CHARACTER}" for each in said or "")
 
 
 def _field(said: str | None) -> str | None:

@@ -357,7 +357,7 @@ HOSTILE = {
     "traversal": "../../../../etc/passwd",
     "absolute": "/etc/passwd",
     "nul": "stop.mp4\0.exe",
-    "right-to-left": "stop‮4pm.exe",
+    "right-to-left": "stop\u202e4pm.exe",
     "4 kB": "n" * 4096,
     "newline": "stop\r\nX-Injected: 1.mp4",
     "surrogate": "stop\udcff.mp4",

@@ -1,0 +1,104 @@
+"""At any moment at most one writer of an upload, whichever process it is in."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+
+import pytest
+
+from auth.principals import Principal
+from evidence.errors import BusyError, OffsetConflictError
+from evidence.ingest.fences import Fences
+from evidence.ingest.intake import Intake
+from evidence.room import Room
+from tests.support.arrivals import begun, ended, lapse, written
+from tests.support.uploading import footage_like
+
+BODY = footage_like(3_000_000)
+
+
+def test_a_fence_has_one_holder(shared_room: Room, intake: Intake, officer: Principal) -> None:
+    upload_id = begun(intake, officer, BODY)
+    one, other = Fences(shared_room.sessions), Fences(shared_room.sessions)
+
+    fence = one.take(upload_id, state="open")
+
+    with pytest.raises(BusyError):
+        other.take(upload_id, state="open")
+    one.release(fence)
+    other.release(other.take(upload_id, state="open"))
+
+
+def test_the_fence_of_the_dead_falls(shared_room: Room, intake: Intake, officer: Principal) -> None:
+    upload_id = begun(intake, officer, BODY)
+    dead = Fences(shared_room.sessions)
+    dead.take(upload_id, state="open")
+    dead.close()
+
+    lapse(shared_room)
+
+    Fences(shared_room.sessions).take(upload_id, state="open")
+
+
+def test_the_fence_of_the_living_stands(shared_room: Room, intake: Intake, officer: Principal) -> None:
+    upload_id = begun(intake, officer, BODY)
+    living, other = Fences(shared_room.sessions, lease=timedelta(seconds=0.6)), Fences(shared_room.sessions)
+    fence = living.take(upload_id, state="open")
+    first = fence.until
+
+    renewed = Event()
+    while fence.until <= first + 0.7:  # renewed more than once: longer than a lease
+        assert not renewed.wait(0.05)
+        with pytest.raises(BusyError):
+            other.take(upload_id, state="open")
+
+    living.release(fence)
+
+
+def test_who_wants_a_fence_has_its_holder_told(shared_room: Room, intake: Intake, officer: Principal) -> None:
+    upload_id = begun(intake, officer, BODY)
+    holder, told = Fences(shared_room.sessions, lease=timedelta(seconds=0.6)), Event()
+    fence = holder.take(upload_id, state="open", wanted=told.set)
+
+    with pytest.raises(BusyError):
+        Fences(shared_room.sessions).take(upload_id, state="open")
+
+    assert told.wait(60)
+    holder.release(fence)
+
+
+def test_a_writer_that_lost_its_fence_counts_nothing(
+    shared_room: Room, intakes: Callable[[], Intake], officer: Principal
+) -> None:
+    sleeper, other = intakes(), intakes()
+    upload_id = begun(sleeper, officer, BODY)
+    writer = sleeper.take(upload_id, by=officer, offset=0)
+    writer.feed(BODY[:2_000_000])
+    lapse(shared_room)
+    successor = other.take(upload_id, by=officer, offset=0)
+
+    with pytest.raises(BusyError):
+        writer.checkpoint()
+
+    successor.feed(BODY[:10])
+    assert successor.checkpoint() == 10
+    other.let_go(successor)
+    written(other, officer, upload_id, BODY)
+    assert ended(other, upload_id).state == "received"
+
+
+def test_a_new_request_has_the_old_one_of_its_process_let_go(intake: Intake, officer: Principal) -> None:
+    upload_id = begun(intake, officer, BODY)
+    old = intake.take(upload_id, by=officer, offset=0)
+    old.feed(BODY[:1_500_000])
+
+    def let_go() -> None:
+        old.checkpoint()
+        intake.let_go(old)
+
+    old.on_stop = let_go
+
+    with pytest.raises(OffsetConflictError, match="1500000"):
+        intake.take(upload_id, by=officer, offset=0)
+    new = intake.take(upload_id, by=officer, offset=1_500_000)
+    intake.let_go(new)
