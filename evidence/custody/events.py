@@ -227,26 +227,38 @@ class _ItemEvent(CustodyEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Arrival(_ItemEvent):
-    """`declared`, `streamed` and `read_back` are the three digests (32 bytes) that had to agree."""
+    """Three accounts of the bytes that had to agree, as digests of 32 bytes each.
+
+    `declared` beforehand and `read_back` from the store are of the whole; `streamed_chunks` and
+    `read_back_chunks` are of the chunk list, for only digests of chunks outlive a restart of the
+    server in the middle of a stream.
+    """
 
     open_facts = ("upload_id",)
-    withheld = ("filename", "number", "camera_serial", "officer_badge", "source")
+    withheld = ("filename", "number", "camera_serial", "officer_badge", "incident", "source")
 
     upload_id: UUID
     original: CitedObject
     chunk_list: CitedObject
     declared: bytes | None
-    streamed: bytes
     read_back: bytes
+    streamed_chunks: bytes
+    read_back_chunks: bytes
     filename: str
     number: str | None = None
     recorded_at: datetime | None = None
     camera_serial: str | None = None
     officer_badge: str | None = None
+    incident: str | None = None
     source: str | None = None
 
     def members(self) -> Members:
-        digests = {"declared": self.declared, "streamed": self.streamed, "read_back": self.read_back}
+        digests = {
+            "declared": self.declared,
+            "read_back": self.read_back,
+            "streamed_chunks": self.streamed_chunks,
+            "read_back_chunks": self.read_back_chunks,
+        }
         return _said(
             {
                 "obj": [self.original.members(), self.chunk_list.members()],
@@ -443,6 +455,17 @@ class RoleGranted(_AccountEvent):
     """A role was granted to an account."""
 
     act = "role.granted"
+    open_facts = ("account_id", "role")
+    told_apart_by = ("account_id", "role")
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleEnded(_AccountEvent):
+    """An account holds a role no longer."""
+
+    act = "role.ended"
     open_facts = ("account_id", "role")
     told_apart_by = ("account_id", "role")
 

@@ -67,6 +67,12 @@ class CustodyRecorder:
         )
 
     @_translate.register
+    def _(self, event: auth_events.RoleEnded) -> CustodyEvent:
+        return events.RoleEnded(
+            actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, role=event.role
+        )
+
+    @_translate.register
     def _(self, event: auth_events.DockInvited) -> CustodyEvent:
         return events.DockInvited(
             actor=Actor.of(event.by),

@@ -275,13 +275,15 @@ def _arrival(
         original=_cited(room, "original", original, mime=item.content_type, chunks=chunks.sha256),
         chunk_list=_cited(room, "chunks", chunks, mime="text/plain"),
         declared=upload.declared_sha256,
-        streamed=sha256(chunk_list(upload.chunks_sha256)).digest(),
         read_back=back.sha256,
+        streamed_chunks=sha256(chunk_list(upload.chunks_sha256)).digest(),
+        read_back_chunks=sha256(chunk_list(back.chunks_sha256)).digest(),
         filename=manifest.filename,
         number=item.number,
         recorded_at=manifest.recorded_at,
         camera_serial=manifest.camera,
         officer_badge=manifest.officer,
+        incident=manifest.incident,
     )
 
 

@@ -319,6 +319,12 @@ _REGISTRY = (
         facts="account role",
     ),
     _act(
+        "role.ended",
+        "A role of an account ended.",
+        on="account",
+        facts="account role",
+    ),
+    _act(
         "account.suspended",
         "An account was suspended.",
         on="account",

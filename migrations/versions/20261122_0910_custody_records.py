@@ -187,7 +187,7 @@ def upgrade() -> None:
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
     op.execute(sa.text(APPEND.format(schema=schema).replace(":", r"\:")))
     op.execute(REFUSE.format(schema=schema))
-    for table in SEALED:
+    for table in (*SEALED, "custody_receipt"):
         _refuse_changes(table)
 
     # The application appends by the function and by nothing else.

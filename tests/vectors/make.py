@@ -105,6 +105,12 @@ def original_object(raw: bytes, *, name: str = "original") -> Body:
     }
 
 
+def vouched(raw: bytes) -> list[Body]:
+    whole, chunks = sha256(raw).hexdigest(), sha256(chunk_list(raw)).hexdigest()
+    kinds = {"declared": whole, "read_back": whole, "streamed_chunks": chunks, "read_back_chunks": chunks}
+    return [{"kind": kind, "sha256": digest} for kind, digest in kinds.items()]
+
+
 def chunk_list(raw: bytes) -> bytes:
     size = package.CHUNK_SIZE
     return package.write_chunks(sha256(raw[at : at + size]).digest() for at in range(0, len(raw), size))
@@ -123,7 +129,7 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
             sd=[salted("filename", "AXON_Body_3_2026-03-01.mp4"), salted("officer_badge", "4711")],
             occ="2026-03-01T09:15:00.000000Z",
             obj=[original_object(FOOTAGE)],
-            att=[{"kind": kind, "sha256": digest_of("original")} for kind in ("declared", "streamed", "read_back")],
+            att=vouched(FOOTAGE),
             facts={"upload": DOCK},
         ),
     ),
@@ -206,6 +212,7 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     (f"dock/{DOCK}", body("upload.expired", facts={"upload": CASE})),
     (f"account/{OFFICER}", body("account.created", sd=[salted("name", "Núñez")], facts={"account": OFFICER})),
     (f"account/{OFFICER}", body("role.granted", facts={"account": OFFICER, "role": "detective"})),
+    (f"account/{OFFICER}", body("role.ended", facts={"account": OFFICER, "role": "detective"})),
     (f"account/{OFFICER}", body("account.suspended", facts={"account": OFFICER})),
     (f"account/{OFFICER}", body("account.signed_in", sd=[salted("source", "192.0.2.7")])),
     ("_refused", body("account.sign_in_refused", facts={"reason": "password"})),
@@ -271,7 +278,7 @@ def items() -> tuple[Item, ...]:
     """The items of the small package: one whole, one received without a digest and withheld."""
     filename, badge = salted("filename", "stop.mp4"), salted("officer_badge", "4711")
     reason, asked = salted("reason", "welfare check"), salted("reason", "discovery 26-d-31")
-    att = [{"kind": kind, "sha256": sha256(FOOTAGE).hexdigest()} for kind in ("declared", "streamed", "read_back")]
+    att = vouched(FOOTAGE)
     stop = link(
         package.item_chain(STOP),
         [
@@ -292,7 +299,7 @@ def items() -> tuple[Item, ...]:
     interview = link(
         package.item_chain(INTERVIEW),
         [
-            body("item.received", obj=[original_object(hidden)], att=att[1:], facts={"upload": DOCK}),
+            body("item.received", obj=[original_object(hidden)], att=vouched(hidden)[1:], facts={"upload": DOCK}),
             body("item.exported", sd=[salted("reason", "discovery 26-d-32")], facts={"export": PACKAGE_ID}),
         ],
     )

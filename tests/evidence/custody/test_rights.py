@@ -34,6 +34,7 @@ CHANGES = {
     "rename the installation": "UPDATE custody_origin SET origin = 'other'",
     "forget the installation": "DELETE FROM custody_origin",
     "empty the installation": "TRUNCATE custody_origin",
+    "take back all receipts": "TRUNCATE custody_receipt",
 }
 
 WRITES = {
@@ -81,7 +82,7 @@ def test_the_application_cannot(kept: Database, write: str) -> None:
 def test_it_is_the_triggers_that_refuse_the_owner(kept: Database, change: str) -> None:
     """The control: without them every one of these changes goes through."""
     connection = psycopg.connect(driver_url(kept.owner_url))
-    for table in ("custody_record", "custody_head", "custody_origin"):
+    for table in ("custody_record", "custody_head", "custody_origin", "custody_receipt"):
         connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     changed = connection.execute(CHANGES[change])
 
