@@ -95,7 +95,11 @@ class Intake:
         """
         self._require_open(upload_id, by)
         self.interrupt(upload_id)
-        fence = self.fences.take(upload_id, state="open", wanted=lambda: self._stop(upload_id))
+        try:
+            fence = self.fences.take(upload_id, state="open", wanted=lambda: self._stop(upload_id))
+        except BusyError:
+            self._require_open(upload_id, by)  # or it has just ended, which is another answer
+            raise
         try:
             writer = self._writer(upload_id, fence, offset=offset)
         except BaseException:
