@@ -165,7 +165,7 @@ async def show_offset(
     upload = await run_in_threadpool(_find, room, upload_id, principal, "upload.append", request_id)
     uploads.require_not_ended_early(upload)
     if upload.state == "open":
-        upload = await run_in_threadpool(intake.at_rest, UploadId(upload_id))
+        upload = await run_in_threadpool(intake.at_rest, UploadId(upload_id), by=principal)
     if upload.state == "sealing":
         upload = await _sealed(intake, UploadId(upload_id))
         if upload.state == "sealing":

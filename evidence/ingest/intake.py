@@ -9,9 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from threading import Lock
 
+import structlog
+
 from auth.principals import Principal
 from evidence.database import unit_of_work
-from evidence.errors import BusyError, IntegrityError, OffsetConflictError
+from evidence.errors import BusyError, EvidenceError, IntegrityError, OffsetConflictError
 from evidence.ids import UploadId
 from evidence.ingest import clearing, receive, uploads
 from evidence.ingest.fences import LEASE, Fence, Fences
@@ -29,6 +31,8 @@ _SEALERS = 8
 
 _FLUSHERS = 4
 """Uploads one process flushes to disk at the same time."""
+
+log = structlog.get_logger()
 
 
 class Intake:
@@ -71,21 +75,33 @@ class Intake:
         with unit_of_work(self.room.sessions) as session:
             return session.get_one(Upload, upload_id)
 
-    def at_rest(self, upload_id: UploadId) -> Upload:
+    def at_rest(self, upload_id: UploadId, *, by: Principal) -> Upload:
         """Return an upload whose offset stands still: nobody is writing it any more.
 
-        Raises BusyError while another process is, and has it let go.
+        One that is to have no bytes has them all already, and is sealed from here.  Raises BusyError
+        while another process is writing it, and has that one let go.
         """
         self.interrupt(upload_id)
         self.fences.ask(upload_id)
-        return self.load(upload_id)
+        upload = self.load(upload_id)
+        if upload.state == "open" and upload.size == 0:
+            writer = self.take(upload_id, by=by, offset=0)
+            try:
+                writer.checkpoint()
+            finally:
+                self.let_go(writer)
+            upload = self.load(upload_id)
+        return upload
 
     def terminate(self, upload_id: UploadId, *, by: Principal, request_id: str) -> None:
         """End an unfinished upload and remove what had arrived of it."""
         self.interrupt(upload_id)
         with unit_of_work(self.room.sessions) as session:
             uploads.terminate(session, upload_id, by=by, at=self.room.clock(), request_id=request_id)
-        clearing.clear(self.room, upload_id)
+        try:
+            clearing.clear(self.room, upload_id)
+        except EvidenceError as error:
+            log.warning("left for the sweep to clear", upload_id=str(upload_id), kind=type(error).__name__)
 
     def take(self, upload_id: UploadId, *, by: Principal, offset: int) -> Writer:
         """Become the writer of an upload at this offset; whoever wrote it in this process lets go first.

@@ -96,6 +96,7 @@ class Upload(Base):
     opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     touched_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    """When an open upload ends for want of bytes, and from when on what an ended one left may be removed."""
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     cleared_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When what had to be removed after the end (staged parts, a second copy) was seen to be gone."""

@@ -32,7 +32,7 @@ from evidence import custody, jobs
 from evidence.custody import receipts
 from evidence.custody.events import Actor, CitedObject, Enciphered, ItemReceived, ItemReceivedAgain
 from evidence.database import unit_of_work
-from evidence.errors import BusyError, IntegrityError, UnavailableError
+from evidence.errors import BusyError, EvidenceError, IntegrityError, UnavailableError
 from evidence.ids import UploadId, new_id
 from evidence.ingest import clearing, quarantine, uploads
 from evidence.ingest.fences import Fence, Fences
@@ -102,7 +102,11 @@ def finish(
         else:
             _recognize(room, arrived, back, known)
     if known is not None:
-        clearing.clear(room, upload_id)
+        try:
+            clearing.clear(room, upload_id)
+        except EvidenceError as error:
+            # It is received, and its sender is told so; the sweep clears up.
+            log.warning("left for the sweep to clear", upload_id=str(upload_id), kind=type(error).__name__)
 
 
 def chunk_list(digests: bytes) -> bytes:
@@ -253,7 +257,7 @@ def _enter(room: Room, session: Session, upload: Upload, item: EvidenceItem, bac
     upload.item_id = item.id
     upload.record_id = sealed.record_id
     upload.found_sha256 = back.sha256
-    upload.ended_at = at
+    upload.ended_at = upload.expires_at = at
     upload.writer = upload.writer_until = None
     if item.original_object_id == upload.object_id:
         upload.cleared_at = at

@@ -55,7 +55,7 @@ def sweep(room: Room) -> Swept:
     finally:
         fences.close()
     with unit_of_work(room.sessions) as session:
-        uncleared = clearing.uncleared(session)
+        uncleared = clearing.uncleared(session, at=room.clock())
     for upload_id in uncleared:
         swept.cleared += _step(swept, upload_id, partial(clearing.clear, room, upload_id))
     swept.abandoned = sum(_abandon(room, staged) for staged in list(room.vault.store.staged()))

@@ -214,7 +214,7 @@ def _end_open(session: Session, upload_id: UploadId, *, state: str, at: datetime
         update(Upload)
         .where(Upload.id == upload_id, Upload.state == "open")
         .where(or_(Upload.writer.is_(None), Upload.writer_until < func.clock_timestamp()))
-        .values(state=state, ended_at=at, writer=None, writer_until=None)
+        .values(state=state, ended_at=at, writer=None, writer_until=None, expires_at=func.least(Upload.expires_at, at))
         .returning(Upload)
         .execution_options(populate_existing=True)
     )

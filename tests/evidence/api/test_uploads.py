@@ -15,6 +15,7 @@ from evidence.engines.postgres import Cluster
 from evidence.ids import new_id
 from evidence.main import create_app
 from evidence.room import Room
+from tests.support.arrivals import begun
 from tests.support.database import database_from
 from tests.support.people import a_dock, a_person
 from tests.support.rooms import room_for
@@ -110,6 +111,20 @@ def test_an_empty_recording_is_received_in_the_creating_request(room: Room, offi
     where = answer.headers["Location"]
     require_receipt(room, where, officer.receipt(where).text)
     assert stored_original(room, where) == b""
+
+
+def test_an_empty_recording_is_never_said_to_be_whole_before_it_is_received(room: Room, agency: str) -> None:
+    """Its server died in the creating request, between the two commits."""
+    person = a_person(room, "officer", agency=agency)
+    with TestClient(create_app(room)) as client:
+        officer = Sender(client, person.headers)
+        where = f"{UPLOADS}/{begun(client.app.state.intake, person.principal, b'')}"  # type: ignore[attr-defined]
+
+        answer = officer.head(where)
+
+        assert (answer.status_code, answer.headers["Upload-Offset"]) == (200, "0")
+        assert "receipt" in answer.headers["Link"]
+        assert officer.show(where)["state"] == "received"
 
 
 def test_the_first_bytes_may_come_along(client: TestClient, room: Room, officer: Sender) -> None:

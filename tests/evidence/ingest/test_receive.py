@@ -23,6 +23,7 @@ from evidence.items.models import EvidenceItem
 from evidence.room import Room
 from evidence.storage.frames import seal_all
 from evidence.storage.models import StoredObject
+from evidence.storage.read_back import ReadBack
 from evidence.storage.store import LockedError, ObjectStore
 from evidence.storage.vault import Vault
 from tests.support.arrivals import acts, begun, ended, entries, lapse, sent, whole, written
@@ -191,6 +192,19 @@ def test_bytes_that_were_never_in_the_stream_are_found(
 
     assert upload.state == "quarantined"
     assert "over the wire" in str(upload.explanation)
+
+
+def test_a_server_that_does_not_compare_is_caught(
+    intakes: Callable[[], Intake], officer: Principal, shared_room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: one that only reads back, and compares nothing, takes another recording for this one."""
+
+    def careless(_arrived: receive.Arrived, read: Callable[[], ReadBack]) -> ReadBack:
+        return read()
+
+    monkeypatch.setattr(receive, "_compare", careless)
+
+    assert sent(intakes(), officer, BODY + b"careless", declared=sha256(BODY).digest()).state == "received"
 
 
 def test_a_read_that_goes_wrong_on_its_way_is_read_again(intakes: Callable[[], Intake], officer: Principal) -> None:

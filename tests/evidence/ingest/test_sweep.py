@@ -18,9 +18,11 @@ from evidence.ingest.sweep import Swept, sweep
 from evidence.items import register
 from evidence.room import Room
 from evidence.storage import layout
+from evidence.storage.frames import stored_size
 from evidence.storage.models import StoredObject
 from tests.support.arrivals import acts, begun, sent, whole
 from tests.support.uploading import footage_like
+from tests.support.waiting import until
 
 BODY = footage_like(2_500_000, seed=11)
 
@@ -155,6 +157,34 @@ def test_a_second_copy_left_by_a_crash_is_removed(
     assert shared_room.vault.store.head(original).locked_until is not None
     with pytest.raises(KeyError):
         shared_room.vault.store.head(copy)
+
+
+def test_a_second_copy_that_the_store_locks_is_unreadable_at_once_and_removed_in_time(
+    shared_room: Room, intake: Intake, officer: Principal
+) -> None:
+    """A bucket's default retention locks whatever comes into it."""
+    body = BODY + b"locked by the bucket"
+    sent(intake, officer, body)
+    upload_id = whole(intake, officer, body)
+    upload = intake.load(upload_id)
+    with unit_of_work(shared_room.sessions) as session:
+        key = session.get_one(StoredObject, upload.object_id).key
+    shared_room.vault.store.complete(key, str(upload.staging_token), size=stored_size(upload.size))
+    shared_room.vault.store.lock(key, until=system_clock() + timedelta(seconds=1))
+
+    assert sweep(shared_room) == Swept(sealed=1)
+
+    assert intake.load(upload_id).state == "received"
+    with unit_of_work(shared_room.sessions) as session:
+        assert session.get_one(StoredObject, upload.object_id).wrapped_key is None
+
+    def cleared() -> bool:
+        sweep(shared_room)
+        return intake.load(upload_id).cleared_at is not None
+
+    until(cleared)
+    with pytest.raises(KeyError):
+        shared_room.vault.store.head(key)
 
 
 def test_one_upload_that_cannot_be_ended_does_not_stop_the_others(
