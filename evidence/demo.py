@@ -33,7 +33,6 @@ from transcode.settings import TranscodeSettings
 AGENCY = "Riverbend Police Department"
 ADMIN, TECHNICIAN, OFFICER = "chief.admin@riverbend.example", "e.tech@riverbend.example", "o.vega@riverbend.example"
 PASSWORD = "only-for-the-demo-2026"  # noqa: S105  # the demo's accounts live on this machine and hold nothing real
-STOP_AT = datetime(2026, 11, 22, 21, 14, 5, tzinfo=UTC)
 CAMERAS = (("CAM-0417", "4711"), ("CAM-0418", "4712"), ("CAM-0602", "4713"))
 RATE = 400_000
 """Bytes a second of the upload that is interrupted: slow enough to be caught in the middle."""
@@ -149,9 +148,10 @@ def _record(card: Path) -> list[Path]:
     """Make the three recordings of the stop, each with its camera's clock burned in, and their sidecars."""
     card.mkdir()
     engine = ffmpeg.find(TranscodeSettings())
+    stop_at = datetime.now(UTC).replace(hour=21, minute=14, second=5, microsecond=0) - timedelta(days=1)
     recordings = []
     for late, (camera, badge) in enumerate(CAMERAS):
-        at = STOP_AT + timedelta(seconds=7 * late)
+        at = stop_at + timedelta(seconds=7 * late)
         name = f"{camera}_{at:%Y%m%d_%H%M%S}.mp4"
         recording = footage.synthetic(card / name, engine=engine, camera=camera, at=at, seconds=8 + 8 * late)
         said = {"camera": camera, "officer": badge, "recorded_at": at.isoformat(), "incident": "26-118204"}
@@ -360,19 +360,19 @@ def _stay(story: Story, items: Sequence[str], server: subprocess.Popen[bytes]) -
     folder = story.folder
     print(  # noqa: T201
         f"""
-The evidence room answers at {story.url} (its interface: {story.url}/docs).
-A token of the evidence technician, good for {answer.json()["expires_in"] // 60} minutes:
+The evidence room answers at {story.url} (its interface: {story.url}/openapi.json).
+Three things to try, from another terminal in this folder. First its address and a token of the
+evidence technician, good for {answer.json()["expires_in"] // 60} minutes:
 
-  {token}
-
-Three things to try, from another terminal in this folder:
+     export EVIDENCE_URL={story.url}
+     export EVIDENCE_TOKEN={token}
 
   1. Read an item's chain of custody:
-     curl -H "Authorization: Bearer $TOKEN" {story.url}/api/v1/items/{items[0]}/custody
+     curl -H "Authorization: Bearer $EVIDENCE_TOKEN" $EVIDENCE_URL/api/v1/items/{items[0]}/custody
   2. Let the verifier find the altered byte, with nothing but two files:
      .venv/bin/evidence verify {folder}/tampered.zip --trust {folder}/trust.json
   3. Hand in a file of your own, as the technician:
-     EVIDENCE_URL={story.url} EVIDENCE_TOKEN=$TOKEN .venv/bin/evidence item add README.md
+     .venv/bin/evidence item add README.md
 
 Ctrl-C stops everything; `make demo` starts afresh.""",
         flush=True,

@@ -32,6 +32,9 @@ def create_app(room: Room | None = None) -> FastAPI:
         title="The open evidence room",
         version=__version__,
         description=DESCRIPTION,
+        # The pages for reading the interface fetch their scripts from elsewhere; a city's network is closed.
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )

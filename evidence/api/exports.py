@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Annotated
+from uuid import UUID
 
 import anyio
 import structlog
@@ -10,12 +11,14 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import iterate_in_threadpool
+from starlette.types import Send
 
 from auth.principals import Principal
 from evidence.api.dependencies import AppRoom, RequestId
 from evidence.api.guards import Guard, record_refusal
 from evidence.disclosure import exports
 from evidence.disclosure.exports import Export
+from evidence.disclosure.package import DamagedOriginalError
 from evidence.errors import RefusedError
 from evidence.proof.package import base_folder
 from evidence.room import Room
@@ -52,31 +55,46 @@ def export_items(asked: ExportRequest, room: AppRoom, principal: Exporter, reque
         record_refusal(room, principal, "custody.export", request_id=request_id, reason=str(refusal))
         raise
     name = f"{base_folder(str(export.id))}.zip"
-    return StreamingResponse(
+    return PackageResponse(
         _sending(room, export),
         media_type="application/zip",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Evidence-Export": str(export.id)},
     )
+
+
+class PackageResponse(StreamingResponse):
+    """A package being sent. One that turns out damaged is left unfinished, which no client takes for whole."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it; when an original is not what was recorded, break the connection off instead of ending well."""
+        try:
+            await super().stream_response(send)
+        except DamagedOriginalError as damaged:
+            log.error("an export was broken off: a stored original is damaged", item=str(damaged.item_id))
 
 
 async def _sending(room: Room, export: Export) -> AsyncIterator[bytes]:
     """Send the package, and enter in custody how far it got, also when the client goes away."""
     sent = 0
     outcome: exports.Outcome = "broken off"
+    damaged: UUID | None = None
     try:
         async for piece in iterate_in_threadpool(exports.write(room, export)):
             if piece:
                 yield piece
                 sent += len(piece)
         outcome = "whole"
+    except DamagedOriginalError as error:
+        damaged = error.item_id
+        raise
     finally:
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(_end, room, export, outcome, sent)
+            await to_thread.run_sync(_end, room, export, outcome, sent, damaged)
 
 
-def _end(room: Room, export: Export, outcome: exports.Outcome, sent: int) -> None:
+def _end(room: Room, export: Export, outcome: exports.Outcome, sent: int, damaged: UUID | None) -> None:
     try:
-        exports.end(room, export, outcome=outcome, sent=sent)
+        exports.end(room, export, outcome=outcome, sent=sent, damaged=damaged)
     except Exception:
         # The bytes are out. Without a completion the record reads "outcome unknown", which is true.
         log.exception("the completion of an export could not be recorded", export=str(export.id))

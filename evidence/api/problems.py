@@ -110,7 +110,7 @@ def _unreadable(request: Request, error: Exception) -> JSONResponse:
         slug="unreadable",
         title="The request does not have the form this needs",
         detail=said,
-        next_step="Correct the named members and send it again; /docs has the form.",
+        next_step="Correct the named members and send it again; /openapi.json has the form.",
         fields=fields,
     )
 

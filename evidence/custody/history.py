@@ -1,6 +1,6 @@
 """Read a chain: its records as sealed, what was disclosed with them, the receipts that were given."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -68,6 +68,17 @@ def whole(session: Session, chain: str) -> Iterator[Entry]:
 def sealed_bytes(session: Session, record_id: int) -> bytes:
     """Return the sealed bytes of one record."""
     return session.execute(select(CustodyRecordRow.raw).where(CustodyRecordRow.id == record_id)).scalar_one()
+
+
+def disclosed_names(session: Session, chains: Collection[str]) -> set[str]:
+    """Return the names of everything that records of these chains disclose."""
+    names = session.scalars(
+        select(CustodyDisclosure.name)
+        .distinct()
+        .join(CustodyRecordRow, CustodyRecordRow.id == CustodyDisclosure.record_id)
+        .where(CustodyRecordRow.chain.in_(chains))
+    )
+    return set(names)
 
 
 def head(session: Session, chain: str) -> Head | None:

@@ -6,7 +6,7 @@ the *completion* with the bytes sent and how it ended.  An intent without a comp
 signed heads pin that end.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -35,7 +35,10 @@ from evidence.room import Room
 MOST_ITEMS = 1000
 """Items of one export."""
 
-Outcome = Literal["whole", "broken off"]
+Outcome = Literal["whole", "broken off", "original damaged"]
+
+NEUTRAL_NAME = "original.bin"
+"""What an original is called in a package whose file name is withheld."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +77,13 @@ def begin(
             f"An export has 1 to {MOST_ITEMS} items, not {len(named)}.", next_step="Make several exports."
         )
     export_id, now = new_id(), room.clock()
+    kept_back = frozenset(withhold)
     with unit_of_work(room.sessions) as session:
         seen = {}
         for each in named:
             found = reach.item(session, principal, "custody.export", each, at=now, reason=reason)
             seen[found.item.id] = found
+        _require_known(session, seen, kept_back)
         for item_id in sorted(seen):
             intent = _intent(seen[item_id], export_id, principal, reason=reason, at=now, request_id=request_id)
             custody.record(session, intent)
@@ -96,7 +101,7 @@ def begin(
             )
             for found in seen.values()
         ),
-        withhold=frozenset(withhold),
+        withhold=kept_back,
         reason=reason,
         request_id=request_id,
     )
@@ -122,8 +127,11 @@ def write(room: Room, export: Export) -> Iterator[bytes]:
         yield from packages.write(packing)
 
 
-def end(room: Room, export: Export, *, outcome: Outcome, sent: int) -> None:
-    """Commit the completion on each chain; `sent` in bytes of the package."""
+def end(room: Room, export: Export, *, outcome: Outcome, sent: int, damaged: UUID | None = None) -> None:
+    """Commit the completion on each chain; `sent` in bytes of the package.
+
+    `damaged` names the item whose stored original broke the export off; its chain says so.
+    """
     with unit_of_work(room.sessions) as session:
         for each in sorted(export.items, key=lambda exported: exported.item.id):
             completion = ItemExportEnded(
@@ -131,10 +139,21 @@ def end(room: Room, export: Export, *, outcome: Outcome, sent: int) -> None:
                 request_id=export.request_id,
                 item_id=each.item.id,
                 export_id=export.id,
-                outcome=outcome,
+                outcome="original damaged" if each.item.id == damaged else outcome,
                 size=sent,
             )
             custody.record(session, completion)
+
+
+def _require_known(session: Session, seen: Mapping[UUID, Seen], withhold: frozenset[str]) -> None:
+    """Raise InvalidError for a name that no record of these items discloses: nothing would be withheld by it."""
+    chains = [chain_of("item", item_id) for item_id in seen]
+    known = history.disclosed_names(session, chains) | set(ItemExported.withheld) | {"actor"}
+    if unknown := sorted(withhold - known):
+        raise InvalidError(
+            f"Nothing of these items is called {', '.join(unknown)}.",
+            next_step=f"What can be withheld: {', '.join(sorted(known))}.",
+        )
 
 
 def _intent(
@@ -172,8 +191,8 @@ def _pack(room: Room, session: Session, export: Export, exported: Exported) -> t
             (withheld if stays else given).append(disclosed)
     contents = Contents(
         item_id=item.id,
-        number=item.number,
-        original=_original(room, session, item) if exported.with_original else None,
+        number="withheld" if "number" in export.withhold else item.number,
+        original=_original(room, session, item, export) if exported.with_original else None,
         chunks=b"".join(room.vault.read(session, item.chunks_object_id)) if exported.with_original else None,
         records=[record.raw for record in records],
         disclosures=[disclosed.text for disclosed in given],
@@ -182,9 +201,10 @@ def _pack(room: Room, session: Session, export: Export, exported: Exported) -> t
     return contents, [disclosed.digest for disclosed in withheld]
 
 
-def _original(room: Room, session: Session, item: EvidenceItem) -> Original:
+def _original(room: Room, session: Session, item: EvidenceItem, export: Export) -> Original:
     return Original(
-        filename=item.filename,
+        # A name that is withheld must not leave by way of the path.
+        filename=NEUTRAL_NAME if "filename" in export.withhold else item.filename,
         size=item.size,
         sha256=item.sha256,
         read=lambda: room.vault.read(session, item.original_object_id),

@@ -40,6 +40,17 @@ says nothing about what happened before, and nothing about whether what it shows
 """
 
 
+class DamagedOriginalError(IntegrityError):
+    """A stored original is gone, cannot be read, or is not what was recorded at its receipt."""
+
+    def __init__(self, item_id: UUID) -> None:
+        super().__init__(
+            f"the stored original of item {item_id} is not what was recorded at its receipt",
+            next_step="nothing was handed over; tell whoever runs this installation: the original must be looked into",
+        )
+        self.item_id = item_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
     """An original to be packed: its name as it came, size in bytes, SHA-256, and its bytes when asked for."""
@@ -77,7 +88,7 @@ class Packing:
 
 
 def write(packing: Packing) -> Iterator[bytes]:
-    """Yield the bytes of the zip. Raises IntegrityError where an original is not what was recorded."""
+    """Yield the bytes of the zip. Raises DamagedOriginalError where an original is not what was recorded."""
     bag = _Bag(package.base_folder(str(packing.id)), packing.made_at)
     index = _index(packing)
     texts = _texts(packing)
@@ -88,7 +99,7 @@ def write(packing: Packing) -> Iterator[bytes]:
         yield from bag.add(path, text)
     for contents in packing.items:
         if contents.original is not None:
-            yield from bag.add_original(str(contents.item_id), contents.original)
+            yield from bag.add_original(contents.item_id, contents.original)
     yield from bag.close(packing)
 
 
@@ -145,6 +156,13 @@ def instant(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _intact(original: Original, item_id: UUID) -> Iterator[bytes]:
+    try:
+        yield from original.read()
+    except (IntegrityError, KeyError) as damage:
+        raise DamagedOriginalError(item_id) from damage
+
+
 class _Outlet:
     """Where the zip is written to: keeps what was written until it is taken away.
 
@@ -191,20 +209,20 @@ class _Bag:
         self._note(path, sha256(text).digest(), len(text))
         yield self._outlet.take()
 
-    def add_original(self, item: str, original: Original) -> Iterator[bytes]:
+    def add_original(self, item_id: UUID, original: Original) -> Iterator[bytes]:
         """Write an original as it is, and hold it to its digest."""
-        path = package.original_path(item, original.filename)
+        path = package.original_path(str(item_id), original.filename)
         info = self._entry(path)
         info.file_size = original.size
         hashed, size = sha256(), 0
         with self._zip.open(info, "w", force_zip64=True) as entry:
-            for piece in original.read():
+            for piece in _intact(original, item_id):
                 hashed.update(piece)
                 size += len(piece)
                 entry.write(piece)
                 yield self._outlet.take()
         if (hashed.digest(), size) != (original.sha256, original.size):
-            raise IntegrityError(f"the stored original of item {item} is not what was recorded at its receipt")
+            raise DamagedOriginalError(item_id)
         self._note(path, hashed.digest(), size)
 
     def close(self, packing: Packing) -> Iterator[bytes]:

@@ -14,9 +14,6 @@ PUBLIC = {
     "/healthz": "says only that the process is alive",
     "/readyz": "says only whether the parts answer",
     "/openapi.json": "describes the interface",
-    "/docs": "describes the interface",
-    "/docs/oauth2-redirect": "describes the interface",
-    "/redoc": "describes the interface",
     "/api/v1/tokens": "is where one proves who one is",
     "/api/v1/trust": "public keys",
 }

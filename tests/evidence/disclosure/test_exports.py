@@ -242,10 +242,32 @@ def test_a_stored_original_that_was_tampered_with_breaks_the_package_off_and_is_
     body[len(body) // 2] ^= 1
     stored.write_bytes(body)
 
-    with pytest.raises(RuntimeError, match="response already started"):
-        client.post("/api/v1/exports", json=asked(item), headers=technician.headers)
+    answer = client.post("/api/v1/exports", json=asked(item), headers=technician.headers)
 
+    assert not zipfile.is_zipfile(io.BytesIO(answer.content))
     assert acts(room, item) == ["item.received", "item.exported", "item.export_ended"]
     with unit_of_work(room.sessions) as session:
         *_, ended = history.whole(session, f"item/{item}")
-        assert ended.body["facts"]["outcome"] == "broken off"
+        assert ended.body["facts"]["outcome"] == "original damaged"
+        assert ended.body["facts"]["export"] == answer.headers["Evidence-Export"]
+
+
+def test_a_name_that_withholds_nothing_is_refused(
+    client: TestClient, technician: Person, item: UUID, room: Room
+) -> None:
+    answer = client.post("/api/v1/exports", json=asked(item, withhold=["officer"]), headers=technician.headers)
+
+    assert answer.status_code == 400
+    assert "officer_badge" in answer.json()["next_step"]
+    assert acts(room, item) == ["item.received"]
+
+
+def test_a_name_that_is_withheld_leaves_by_no_other_way(client: TestClient, technician: Person, item: UUID) -> None:
+    number = client.get(f"/api/v1/items/{item}", headers=technician.headers).json()["number"]
+
+    files = export(client, technician, item, withhold=["filename", "number"])
+
+    assert files[package.original_path(str(item), exports.NEUTRAL_NAME)] == FOOTAGE
+    for path, text in files.items():
+        assert "CAM-0417.mp4" not in path
+        assert path.endswith(exports.NEUTRAL_NAME) or not (b"CAM-0417.mp4" in text or number.encode() in text), path
