@@ -13,6 +13,7 @@ from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, readable_size
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import Again, Camera, DryRun, Incident, Officer, PatienceSeconds
+from evidence.errors import InvalidError
 
 if TYPE_CHECKING:
     from evidence.docking.connection import Connection
@@ -92,6 +93,10 @@ def add_items(
     """Hand in files as evidence, with your own sign-in; goes on where an earlier run stopped."""
     from evidence.docking import folder
 
+    if recorded_at is not None and not folder.is_instant(recorded_at):
+        raise InvalidError(
+            "--recorded-at is no date and time with its zone", next_step="write it as 2026-11-22T14:03:00-05:00"
+        )
     said = {
         "camera": camera,
         "officer": officer,

@@ -10,17 +10,29 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from evidence.errors import ConflictError, EvidenceError, InvalidError
 
+LISTED = 5
+"""How many mistakes of one sidecar are named."""
+
 SIDECAR_LIMIT = 65_536
 """The largest sidecar read, in bytes."""
 
-LONGEST_VALUE = 1024
-"""Characters of one value of a sidecar."""
+LONGEST_VALUE = 255
+"""Characters of one value of a sidecar; the server shows no more."""
+
+FORMS: Mapping[str, str] = {
+    "recorded_at": 'a date and time with its zone in quotes, such as "2026-11-22T14:03:00-05:00"',
+    "camera": "the camera's serial number as text in quotes",
+    "officer": "the officer's badge as text in quotes",
+    "incident": "the incident number as text in quotes",
+    "content_type": 'the kind of file in quotes, such as "video/mp4"',
+}
+"""What a sidecar may say, and in what form: text of up to LONGEST_VALUE characters that is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +135,8 @@ def settle(
 def metadata(file: FoundFile, general: Mapping[str, str], *, sidecars: bool = True) -> dict[str, str]:
     """Return what is said of a recording: what holds for the whole folder, and its sidecar, which knows better.
 
-    The server shows `recorded_at` (with its zone), `camera`, `officer`, `incident` and
-    `content_type`, and keeps everything else as it was said.
-
-    Raises InvalidError when the sidecar cannot be understood: whose recording it is must not be guessed.
+    A sidecar says what is in FORMS and nothing else.  Raises InvalidError when it says anything
+    else or in another form: whose recording it is must neither be guessed nor left out unsaid.
     """
     own = _read_sidecar(file.sidecar) if sidecars and file.sidecar else {}
     return {**general, **own}
@@ -179,20 +189,41 @@ def _read_sidecar(path: Path) -> dict[str, str]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
             content = stream.read(SIDECAR_LIMIT + 1)
-        members = json.loads(content) if len(content) <= SIDECAR_LIMIT else None
+        members = json.loads(content, object_pairs_hook=_once_each) if len(content) <= SIDECAR_LIMIT else None
     except (OSError, ValueError, RecursionError):
         members = None
-    if not isinstance(members, dict) or not all(_is_scalar(value) for value in members.values()):
-        raise _unreadable(path, "it must be one JSON object of short texts and numbers")
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in members.items()}
-    for name, value in texts.items():
-        if not name.isascii() or not name.replace("_", "").replace("-", "").isalnum() or len(value) > LONGEST_VALUE:
-            raise _unreadable(path, "a name in it is not plain, or a text is too long")
-    return texts
+    if not isinstance(members, dict):
+        raise _unreadable(path, "it must be one JSON object that names nothing twice")
+    if wrong := [why for name, value in members.items() if (why := _why_not_said(name, value))]:
+        raise _unreadable(path, "; ".join(wrong[:LISTED]))
+    return members
 
 
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, (str, int, float))
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return members
+
+
+def _why_not_said(name: str, value: object) -> str | None:
+    if name not in FORMS:
+        return f"`{name[:64]}` is not known here (known: {', '.join(FORMS)})"
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_VALUE:
+        return f"`{name}` must be {FORMS[name]}, of up to {LONGEST_VALUE} characters"
+    if name == "recorded_at" and not is_instant(value):
+        return f"`{name}` must be {FORMS[name]}"
+    return None
+
+
+def is_instant(text: str) -> bool:
+    """Say whether the text is a date and time with its zone, which alone is an instant."""
+    try:
+        instant = datetime.fromisoformat(text)
+        instant.astimezone(UTC)  # the first and last days there are overflow
+    except (ValueError, OverflowError):
+        return False
+    return instant.tzinfo is not None
 
 
 def _unreadable(path: Path, why: str) -> EvidenceError:

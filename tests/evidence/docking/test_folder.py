@@ -79,7 +79,7 @@ def test_hostile_names_are_files_like_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sidecar", ["a.json", "a.mp4.json"])
 def test_a_sidecar_is_read_and_not_sent(tmp_path: Path, sidecar: str) -> None:
     recording(tmp_path / "a.mp4")
-    said = {"recorded_at": "2026-11-22T14:03:00-05:00", "camera": "CAM-1", "officer": "4711", "gps": "41.5,-81.7"}
+    said = {"recorded_at": "2026-11-22T14:03:00-05:00", "camera": "CAM-1", "officer": "4711"}
     recording(tmp_path / sidecar, json.dumps(said).encode())
 
     listing = folder.scan(tmp_path)
@@ -116,6 +116,38 @@ def test_a_sidecar_that_cannot_be_understood_is_refused_and_not_guessed(tmp_path
     with pytest.raises(InvalidError, match=r"a\.json cannot be understood"):
         folder.metadata(file, {})
     assert folder.metadata(file, {"camera": "CAM-9"}, sidecars=False) == {"camera": "CAM-9"}
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"camera": 5}, "`camera` must be"),
+        ({"camera": True}, "`camera` must be"),
+        ({"camera": ""}, "`camera` must be"),
+        ({"officer": "4" * 256}, "`officer` must be"),
+        ({"recorded_at": "yesterday"}, "`recorded_at` must be a date"),
+        ({"recorded_at": "2026-11-22T14:03:00"}, "`recorded_at` must be a date"),
+        ({"recorded_at": "0001-01-01T00:00:00+14:00"}, "`recorded_at` must be a date"),
+        ({"unknown": "1"}, "`unknown` is not known here"),
+    ],
+)
+def test_what_a_sidecar_says_wrongly_is_named_with_the_form_it_needs(
+    tmp_path: Path, said: dict[str, object], named: str
+) -> None:
+    recording(tmp_path / "a.mp4")
+    recording(tmp_path / "a.json", json.dumps({"incident": "26-1"} | said).encode())
+    file = folder.scan(tmp_path).files[0]
+
+    with pytest.raises(InvalidError, match=named):
+        folder.metadata(file, {"camera": "CAM-9"})
+
+
+def test_a_sidecar_that_says_a_thing_twice_is_refused(tmp_path: Path) -> None:
+    recording(tmp_path / "a.mp4")
+    recording(tmp_path / "a.json", b'{"camera": "CAM-1", "camera": "CAM-2"}')
+
+    with pytest.raises(InvalidError, match="twice"):
+        folder.metadata(folder.scan(tmp_path).files[0], {})
 
 
 def test_a_sidecar_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
