@@ -21,7 +21,6 @@ from evidence import database
 from evidence.clock import Clock, system_clock
 from evidence.custody.keys import SigningKeys
 from evidence.engines import schema
-from evidence.engines.cluster import ClusterFiles
 from evidence.errors import EvidenceError, SetupError
 from evidence.jobs.rescue import SILENT_SECONDS
 from evidence.room import database_url
@@ -32,6 +31,8 @@ from transcode import ffmpeg, probe
 from transcode.errors import TranscodeError
 
 Health = Literal["well", "note", "wrong"]
+
+NOT_MADE = "check EVIDENCE_HOME, or run `evidence migrate` to make one"
 
 SEALED_TABLES = ("custody_origin", "custody_head", "custody_record")
 """What nobody changes or removes: triggers refuse it even to the owner."""
@@ -69,9 +70,6 @@ def examine(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Find
 
 
 def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
-    if settings.embedded_database and not ClusterFiles(settings.home.resolve()).exists:
-        yield Finding("database", "wrong", "There is no database yet.", "evidence migrate")
-        return
     try:
         with ExitStack() as opened:
             engine = database.connect(opened.enter_context(database_url(settings)), pool_size=1)
@@ -88,9 +86,16 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
                 yield _sealed(connection)
                 yield _signing_keys(connection, settings)
                 yield _worker(connection, settings)
-    except (SQLAlchemyError, SetupError) as error:
-        next_step = getattr(error, "next_step", "") or "check EVIDENCE_DATABASE_URL and that PostgreSQL runs"
-        yield Finding("database", "wrong", f"The database does not answer ({type(error).__name__}).", next_step)
+    except EvidenceError as error:
+        yield Finding("database", "wrong", _sentence(error), error.next_step)
+    except SQLAlchemyError as error:
+        sentence = f"The database does not answer ({type(error).__name__})."
+        yield Finding("database", "wrong", sentence, "check EVIDENCE_DATABASE_URL and that PostgreSQL runs")
+
+
+def _sentence(error: EvidenceError) -> str:
+    said = str(error).rstrip(".")
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _clock(connection: Connection, clock: Clock) -> Finding:
@@ -208,6 +213,11 @@ def _answers(url: str) -> bool:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
+    # Preparing a store makes what is missing, and that is for `migrate` alone.
+    if not (settings.objects_path.is_dir() if settings.store == "local" else settings.agency_key_path.exists()):
+        where = settings.objects_path if settings.store == "local" else f"the bucket {settings.s3_bucket}"
+        yield Finding("store", "wrong", f"No object store was made ready here ({where}).", NOT_MADE)
+        return
     try:
         store = open_store(settings)
         store.prepare()

@@ -20,7 +20,7 @@ from evidence.custody import origin as origins
 from evidence.custody.keys import SigningKeys
 from evidence.custody.people import CustodyRecorder
 from evidence.database import Sessions, unit_of_work
-from evidence.engines import postgres, schema
+from evidence.engines import agencys_own, postgres, schema
 from evidence.engines.cluster import APP_ROLE
 from evidence.errors import SetupError
 from evidence.ids import new_id
@@ -71,7 +71,7 @@ def prepare(settings: Settings, *, clock: Clock = system_clock) -> str:
 
     Harmless to repeat: what is there stays.  Raises SetupError when something cannot be done here.
     """
-    with _database(settings) as urls:
+    with _database(settings, create=True) as urls:
         schema.upgrade(urls.owner, app_role=urls.application_role, origin=settings.origin)
         engine = database.connect(urls.application, pool_size=1)
         try:
@@ -107,28 +107,28 @@ class _Urls:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[_Urls]:
-    """Have the database there: the city's own, or the embedded one for as long as the block lasts."""
+def _database(settings: Settings, *, create: bool = False) -> Iterator[_Urls]:
+    """Have the database there: the city's own, or the embedded one for as long as the block lasts.
+
+    Only who may `create` an embedded one makes it where there is none.
+    """
     if settings.database_url is not None:
-        application = _by_our_driver(settings.database_url)
-        owner = None if settings.owner_database_url is None else _by_our_driver(settings.owner_database_url)
+        application = _external(settings.database_url, "EVIDENCE_DATABASE_URL")
+        owner = None
+        if settings.owner_database_url is not None and create:
+            owner = _external(settings.owner_database_url, "EVIDENCE_OWNER_DATABASE_URL")
         role = make_url(application).username
-        if role is None:
-            raise SetupError("EVIDENCE_DATABASE_URL names no role", next_step="write postgresql://ROLE@HOST/DATABASE")
+        assert role is not None, "an address without a role was refused"
         yield _Urls(application, owner, role)
         return
-    with postgres.attached(settings.home) as cluster:
+    with postgres.attached(settings.home, create=create) as cluster:
         yield _Urls(cluster.app_url, cluster.owner_url, APP_ROLE)
 
 
-def _by_our_driver(url: SecretStr) -> str:
-    parsed = make_url(url.get_secret_value())
-    if parsed.get_backend_name() != "postgresql":
-        raise SetupError(
-            f"the database must be PostgreSQL, not {parsed.get_backend_name()}",
-            next_step="set EVIDENCE_DATABASE_URL to postgresql://..., or leave it out for the embedded one",
-        )
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+def _external(address: SecretStr, setting: str) -> str:
+    url = agencys_own.read_url(address.get_secret_value(), setting=setting)
+    agencys_own.require_answer(url, setting=setting)
+    return url.render_as_string(hide_password=False)
 
 
 def _furnish(settings: Settings, url: str, engine: Engine, clock: Clock) -> Room:

@@ -50,11 +50,14 @@ class Cluster:
 
 
 @contextmanager
-def attached(home: Path) -> Iterator[Cluster]:
+def attached(home: Path, *, create: bool = True) -> Iterator[Cluster]:
     """Have PostgreSQL running, with database and roles, for as long as the block lasts.
 
-    Raises SetupError when it cannot be started, saying what to do.
+    Raises SetupError when it cannot be started, saying what to do; and, unless it may `create`
+    one, when there is none in the folder: a mistyped name makes nothing.
     """
+    if not create:
+        require_cluster(home)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = ClusterFiles(home.resolve())
     left = threading.Event()
@@ -68,6 +71,15 @@ def attached(home: Path) -> Iterator[Cluster]:
             yield Cluster(files)
         finally:
             left.set()
+
+
+def require_cluster(home: Path) -> None:
+    """Raise SetupError unless a cluster was made in the folder."""
+    if not ClusterFiles(home.resolve()).exists:
+        raise SetupError(
+            f"there is no installation in {home}",
+            next_step="check EVIDENCE_HOME, or run `evidence migrate` to make one",
+        )
 
 
 def _start(files: ClusterFiles) -> None:

@@ -46,27 +46,29 @@ def configuration() -> Config:
 def require_head(engine: Engine) -> None:
     """Raise SetupError unless the database is at the head this program was made for."""
     steps = ScriptDirectory.from_config(configuration())
+    if _present(engine, steps) != steps.get_current_head():
+        raise SetupError("the database schema is old or missing", next_step="run `evidence migrate`")
+
+
+def pending(engine: Engine | None) -> list[str]:
+    """Return the steps that this program would apply to the database (None: to an empty one), oldest first.
+
+    Raises SetupError when the database is newer than this program.
+    """
+    steps = ScriptDirectory.from_config(configuration())
+    present = None if engine is None else _present(engine, steps)
+    waiting = [] if present == steps.get_current_head() else list(steps.iterate_revisions("head", present or "base"))
+    return [f"{step.revision} {(step.doc or '').rstrip('.')}" for step in reversed(waiting)]
+
+
+def _present(engine: Engine, steps: ScriptDirectory) -> str | None:
     with engine.connect() as connection:
         present = MigrationContext.configure(connection).get_current_revision()
-    head = steps.get_current_head()
-    if present == head:
-        return
     if present is not None and present not in {step.revision for step in steps.walk_revisions()}:
         raise SetupError(
             "the database schema is newer than this program", next_step="run the newest version of the program"
         )
-    raise SetupError("the database schema is old or missing", next_step="run `evidence migrate`")
-
-
-def pending(engine: Engine | None) -> list[str]:
-    """Return the steps that this program would apply to the database (None: to an empty one), oldest first."""
-    steps = ScriptDirectory.from_config(configuration())
-    present = None
-    if engine is not None:
-        with engine.connect() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
-    waiting = [] if present == steps.get_current_head() else list(steps.iterate_revisions("head", present or "base"))
-    return [f"{step.revision} {(step.doc or '').rstrip('.')}" for step in reversed(waiting)]
+    return present
 
 
 def _folder() -> Path:

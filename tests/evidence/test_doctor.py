@@ -13,6 +13,7 @@ from evidence import doctor, room
 from evidence.doctor import Finding
 from evidence.engines import postgres
 from evidence.engines.postgres import Cluster
+from evidence.errors import SetupError
 from evidence.settings import Settings
 
 
@@ -62,8 +63,17 @@ def test_a_healthy_room_is_well(healthy: Settings) -> None:
 def test_a_room_that_was_never_made_ready_is_named(tmp_path: Path) -> None:
     found = findings(Settings(home=tmp_path / "none"))
 
-    assert (found["database"].health, found["database"].next_step) == ("wrong", "evidence migrate")
-    assert not (tmp_path / "none" / "postgres").exists(), "looking makes no database"
+    assert {found[each].health for each in ("database", "store", "agency key", "disk")} == {"wrong"}
+    assert f"no installation in {tmp_path / 'none'}" in found["database"].sentence
+    assert "EVIDENCE_HOME" in found["database"].next_step
+    assert not (tmp_path / "none").exists(), "looking makes nothing"
+
+
+def test_a_room_that_was_never_made_is_not_made_by_opening_it(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="no installation"), room.open_room(Settings(home=tmp_path / "none")):
+        pass
+
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_database_that_does_not_answer_is_named(healthy: Settings) -> None:
@@ -71,7 +81,10 @@ def test_a_database_that_does_not_answer_is_named(healthy: Settings) -> None:
         update={"database_url": Settings(database_url="postgresql://x@127.0.0.1:9/x").database_url}
     )
 
-    assert "database" in wrong(away)
+    found = findings(away)["database"]
+
+    assert found.health == "wrong"
+    assert "at 127.0.0.1, port 9 cannot be reached: the connection was refused" in found.sentence
 
 
 @pytest.mark.parametrize("right", ["UPDATE", "DELETE", "TRUNCATE", "UPDATE (raw)"])
