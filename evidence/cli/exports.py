@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,10 @@ from evidence.cli.files import write_whole
 from evidence.cli.output import Advance, Output, Step, readable_size
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import DryRun
-from evidence.errors import InvalidError, UnavailableError
+from evidence.errors import IntegrityError, InvalidError, UnavailableError
+
+if TYPE_CHECKING:
+    from evidence.docking.connection import Connection
 
 PATH = "/api/v1/exports"
 
@@ -43,14 +46,40 @@ def export(
         out.sum_up(ExitCode.OK, "dry_run", items=items)
         return ExitCode.OK
     asked = {"items": items, "reason": reason, "withhold": withhold or []}
-    with profiles.signed_in(profile) as connection, connection.stream("POST", PATH, json=asked) as answer:
-        length = answer.headers.get("content-length")
-        with out.progress(to.name, total=int(length) if length else None) as advance:
-            size = write_whole(to, _shown(answer.iter_raw(), advance), check=_require_whole)
+    with profiles.signed_in(profile) as connection:
+        export_id = ""
+        try:
+            with connection.stream("POST", PATH, json=asked) as answer, out.progress(to.name, total=None) as advance:
+                export_id = answer.headers.get("evidence-export", "")
+                size = write_whole(to, _shown(answer.iter_raw(), advance), check=_require_whole)
+        except UnavailableError:
+            _require_no_damage(connection, items, export_id)
+            raise
     out.verified(to.name, f"{readable_size(size)}, every file in it read back whole", size=size)
     out.remark("To check it: evidence trust --out trust.json, then evidence verify FILE --trust trust.json")
     out.sum_up(file=str(to), size=size, items=items, withheld=withhold or [])
     return ExitCode.OK
+
+
+def _require_no_damage(connection: "Connection", items: list[str], export_id: str) -> None:
+    """Ask the chains of custody why an export broke off; raise IntegrityError if an original is damaged."""
+    damaged = [item for item in items if export_id and _outcome(connection, item, export_id) == "original damaged"]
+    if damaged:
+        raise IntegrityError(
+            f"the stored original of {', '.join(damaged)} is not what was recorded at its receipt; nothing was written",
+            next_step="tell whoever runs the evidence room at once; it is on record in the item's chain of custody",
+        )
+
+
+def _outcome(connection: "Connection", item: str, export_id: str) -> str | None:
+    after = 0
+    while records := connection.get(f"/api/v1/items/{item}/custody?limit=200&after={after}")["records"]:
+        for each in records:
+            facts = each["body"].get("facts", {})
+            if each["act"] == "item.export_ended" and facts.get("export") == export_id:
+                return str(facts["outcome"])
+        after = records[-1]["seq"]
+    return None
 
 
 def _shown(blocks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:

@@ -324,6 +324,24 @@ def test_a_package_is_never_written_over(room: Installation, package: Path) -> N
     assert package.read_bytes() == before
 
 
+def test_an_export_of_a_damaged_original_says_so_and_leaves_no_file(room: Installation, tmp_path: Path) -> None:
+    handed_in, out = tmp_path / "statement.txt", tmp_path / "damaged.zip"
+    handed_in.write_bytes(b"I saw nothing. " * 1000)
+    (added,) = room.run("item", "add", handed_in, "--json").of_kind("verified")
+    originals = (room.home / "objects" / "objects" / "original").rglob("*")
+    stored = max((path for path in originals if path.is_file()), key=lambda path: path.name)
+    stored.chmod(0o600)
+    body = bytearray(stored.read_bytes())
+    body[100] ^= 1
+    stored.write_bytes(body)
+
+    ended = room.run("export", added["number"], "--out", out, "--reason", "trial", expect=[ExitCode.INTEGRITY])
+
+    assert added["number"] in ended.stderr
+    assert "not what was recorded" in ended.stderr
+    assert not out.exists()
+
+
 def test_an_export_that_is_refused_leaves_no_file(room: Installation, tmp_path: Path) -> None:
     out = tmp_path / "package.zip"
 
