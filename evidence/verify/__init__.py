@@ -10,12 +10,13 @@ so the whole of it can be read, and runs from one file on any Python.
     verdict       findings and verdict; `report` puts them into words
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from evidence.proof import package
 from evidence.proof.trust import Trust
-from evidence.verify.bundle import UnreadableError, open_bundle
+from evidence.verify.bundle import DamagedError, UnreadableError, open_bundle
 from evidence.verify.checks import CHECKS, Check, check_container
 from evidence.verify.examination import Examination
 from evidence.verify.verdict import Finding, Verdict
@@ -58,7 +59,7 @@ def verify(
             {"kind": "plan", "package": verdict.package, "items": len(seen.items), "files": verdict.files, "of": total}
         )
         for check in (check_container,) if bundle.hopeless else checks:
-            for number, finding in enumerate(check(seen)):
+            for number, finding in enumerate(_findings(check, seen)):
                 enough = number == MOST_FINDINGS
                 if enough:
                     message = f"there is more of the same; {MOST_FINDINGS} findings of one check are named"
@@ -73,6 +74,14 @@ def verify(
             if not any(finding.item == report.item for finding in verdict.findings):
                 tell({"kind": "verified", **report.members()})
     return verdict
+
+
+def _findings(check: Check, seen: Examination) -> Iterator[Finding]:
+    """Run one check. Bytes that cannot be read are a finding, also where the check did not reckon with them."""
+    try:
+        yield from check(seen)
+    except DamagedError as wrong:
+        yield Finding("P01", package.INDEX, f"a part of the package cannot be read ({check.__name__}): {wrong}")
 
 
 def _begin(seen: Examination) -> Verdict:

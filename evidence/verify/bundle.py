@@ -36,6 +36,9 @@ _SECOND_NAME = 0x7075
 
 _LOCATOR = b"PK\x06\x07"
 
+_NO_SUCH_PLACE = (OSError, OverflowError)
+"""What a file says to a place that no file can have: a directory may name any number of 64 bits."""
+
 
 class UnreadableError(Exception):
     """There is no package to verify here. The message says why, `next_step` what to do."""
@@ -194,7 +197,7 @@ def _open_zip(stream: BinaryIO) -> Bundle:
     _refuse_huge_directory(stream)
     try:
         entries = zipfile.ZipFile(stream).infolist()
-    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, EOFError) as wrong:
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, EOFError, *_NO_SUCH_PLACE) as wrong:
         raise UnreadableError(
             f"it cannot be read as a zip: {wrong}",
             next_step="It may have been cut off on its way: fetch it again and compare its size.",
@@ -238,8 +241,7 @@ def _refuse_huge_directory(stream: BinaryIO) -> None:
     count, directory = struct.unpack_from("<HI", tail, end + 10)
     if tail[max(0, end - 20) : end].startswith(_LOCATOR):
         (at,) = struct.unpack_from("<Q", tail, end - 20 + 8)
-        stream.seek(at)
-        record = stream.read(56)
+        record = _read_at(stream, at, 56) if at < size else b""
         if len(record) == 56:
             count, directory = struct.unpack_from("<QQ", record, 32)
     if count > MOST_FILES or directory > _LARGEST_DIRECTORY:
@@ -249,8 +251,7 @@ def _refuse_huge_directory(stream: BinaryIO) -> None:
 def _ends_of_data(entries: list[zipfile.ZipInfo]) -> dict[int, int]:
     """Return for each entry's offset where the next entry begins: no data may reach beyond."""
     offsets = sorted({entry.header_offset for entry in entries})
-    following = [*offsets[1:], 1 << 63]
-    return dict(zip(offsets, following, strict=True))
+    return dict(zip(offsets, [*offsets[1:], 1 << 63], strict=False))  # of a zip without files: nothing
 
 
 def _wrong_name(name: str) -> str | None:
@@ -309,9 +310,9 @@ def _read_at(stream: BinaryIO, position: int, size: int) -> bytes:
     try:
         stream.seek(position)
         return stream.read(size)
-    except OSError as wrong:
-        # A place before the first byte, or a disk that fails.
-        raise DamagedError(f"the zip cannot be read at byte {position}: {wrong.strerror}") from None
+    except _NO_SUCH_PLACE as wrong:
+        # A place before the first byte or beyond any file, or a disk that fails.
+        raise DamagedError(f"the zip cannot be read at byte {position}: {wrong}") from None
 
 
 def _stored_blocks(stream: BinaryIO, position: int, size: int) -> Iterator[bytes]:
@@ -335,7 +336,9 @@ def _inflated(stored: Iterator[bytes], size: int) -> Iterator[bytes]:
                 block = inflate.unconsumed_tail
                 left -= len(piece)
                 yield piece
-        yield inflate.flush()[:left]
+        if left:
+            # Never past the announced size: what is still to be inflated then may be a bomb.
+            yield inflate.flush()[:left]
     except zlib.error as wrong:
         raise DamagedError(f"its compressed bytes are damaged ({wrong})") from None
 

@@ -89,6 +89,13 @@ def _read_chunk_list(
     return [], chunks
 
 
+def _range(number: int, size: int) -> str:
+    """Return the bytes of a chunk of a file of this size."""
+    first = number * package.CHUNK_SIZE
+    last = min(first + package.CHUNK_SIZE, size) - 1
+    return f"bytes {first} to {last}" if last >= first else "beyond its end"
+
+
 def _what_changed(found: list[bytes], listed: list[bytes] | None, *, size: int, expected_size: int) -> str:
     parts = ["the bytes are not those that were received"]
     if size != expected_size:
@@ -100,8 +107,7 @@ def _what_changed(found: list[bytes], listed: list[bytes] | None, *, size: int, 
             if number >= len(found) or number >= len(listed) or found[number] != listed[number]
         ]
         named = ", ".join(
-            f"chunk {number} (bytes {number * package.CHUNK_SIZE} to {(number + 1) * package.CHUNK_SIZE - 1})"
-            for number in differing[:_MOST_CHUNKS_NAMED]
+            f"chunk {number} ({_range(number, max(size, expected_size))})" for number in differing[:_MOST_CHUNKS_NAMED]
         )
         more = f" and {len(differing) - _MOST_CHUNKS_NAMED} more" if len(differing) > _MOST_CHUNKS_NAMED else ""
         parts.append(f"{len(differing)} of {max(len(found), len(listed))} chunks differ: {named}{more}")

@@ -6,6 +6,7 @@ from hashlib import sha256
 import pytest
 
 from evidence.proof import package
+from evidence.verify import originals
 from evidence.verify.checks import check_index, check_lists, check_originals
 from tests.tamper.catching import ORIGINAL, STOP, caught, examine, records, told
 from tests.vectors import make
@@ -21,7 +22,7 @@ def test_one_altered_byte_is_named(at: int) -> None:
     finding = caught(make.relist(files), by=check_originals)
 
     assert told(finding) == ("O01", STOP, None, ORIGINAL)
-    assert "1 of 1 chunks differ: chunk 0 (bytes 0 to 8388607)" in finding.message
+    assert "1 of 1 chunks differ: chunk 0 (bytes 0 to 4095)" in finding.message
 
 
 def test_an_altered_byte_is_named_once_when_the_lists_were_left_as_they_were() -> None:
@@ -69,7 +70,7 @@ def test_the_chunks_that_differ_are_named_with_their_bytes(long_original: bytes)
 
     assert told(finding) == ("O01", STOP, None, ORIGINAL)
     assert f"2 of 3 chunks differ: chunk 1 (bytes {CHUNK} to {2 * CHUNK - 1})" in finding.message
-    assert f"chunk 2 (bytes {2 * CHUNK} to {3 * CHUNK - 1})" in finding.message
+    assert f"chunk 2 (bytes {2 * CHUNK} to {len(long_original) - 1})" in finding.message
 
 
 def test_of_many_chunks_the_first_are_named(long_original: bytes) -> None:
@@ -168,3 +169,8 @@ def test_an_altered_index_alone_leaves_the_original_to_its_record() -> None:
     finding = caught(make.relist(files), by=(check_index, check_lists))
 
     assert told(finding) == ("P01", None, None, package.INDEX)
+
+
+def test_a_chunk_that_only_a_list_nobody_vouches_for_knows_lies_beyond_the_end() -> None:
+    assert originals._range(1, CHUNK + 1) == f"bytes {CHUNK} to {CHUNK}"
+    assert originals._range(2, CHUNK + 1) == "beyond its end"
