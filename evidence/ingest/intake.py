@@ -157,6 +157,9 @@ class Intake:
             writers = list(self._writers.values())
         for writer in writers:
             writer.stop()
+        for writer in writers:
+            # Whoever holds it flushes what has arrived, and needs our threads for that.
+            writer.closed.wait(_LETTING_GO)
         self._sealers.shutdown(cancel_futures=True)
         self.writing.shutdown()
         for pool in (self._turns, self._hands, self._flushing):

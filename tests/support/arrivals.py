@@ -45,6 +45,7 @@ def whole(intake: Intake, by: Principal, body: bytes, *, declared: bytes | None 
         writer.feed(body[at : at + (1 << 20)])
     writer.checkpoint()
     intake.fences.release(writer.fence)
+    writer.closed.set()
     return upload_id
 
 

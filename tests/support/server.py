@@ -100,4 +100,11 @@ def _free_port() -> int:
 if __name__ == "__main__":
     settings = Settings()
     with open_room(settings) as room:
-        uvicorn.run(create_app(room), host="127.0.0.1", port=settings.port, log_level="warning", access_log=False)
+        uvicorn.run(
+            create_app(room),
+            host="127.0.0.1",
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )

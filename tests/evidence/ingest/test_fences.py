@@ -79,6 +79,7 @@ def test_a_writer_that_lost_its_fence_counts_nothing(
 
     with pytest.raises(BusyError):
         writer.checkpoint()
+    sleeper.let_go(writer)
 
     successor.feed(BODY[:10])
     assert successor.checkpoint() == 10
