@@ -1,5 +1,6 @@
 """`evidence sign-in`, `evidence sign-out` and `evidence account`: accounts and who is signed in."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from evidence.cli.profiles import Profile, ProfileName
 from evidence.cli.secret_input import PasswordFile
 from evidence.cli.sending import DryRun
 from evidence.clock import system_clock
+from evidence.errors import InvalidError, RefusedError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +43,13 @@ def sign_in(
         password = secret_input.asked(f"Password of {email} at {address}: ")
     with Connection(address) as connection:
         form = {"grant_type": "password", "username": email, "password": password}
-        answer = connection.request("POST", TOKENS, data=form).json()
+        try:
+            answer = connection.request("POST", TOKENS, data=form).json()
+        except RefusedError as error:
+            raise RefusedError(
+                "the e-mail address or the password is wrong",
+                next_step="try again; an administrator of your agency can say whether the account is good",
+            ) from error.__cause__
     expires = system_clock() + timedelta(seconds=int(answer["expires_in"]))
     profiles.keep(profile, Profile(url=address, email=email, token=answer["access_token"], expires=expires.isoformat()))
     out.say(f"Signed in to {address} as {email} until {expires:%H:%M} UTC.")
@@ -68,6 +76,7 @@ def create(
     profile: ProfileName = "default",
 ) -> ExitCode:
     """Create an account in your agency; without a password given, one is made and shown once."""
+    require_roles(role)
     out.plan([Step(act="create", name=email, why=", ".join(role))], dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run")
@@ -80,3 +89,12 @@ def create(
     secret_input.show(out, made)
     out.sum_up(account=account["id"], email=account["email"], roles=account["roles"], **made)
     return ExitCode.OK
+
+
+def require_roles(given: Sequence[str]) -> None:
+    """Raise InvalidError naming what is no role, and the roles that an account can hold."""
+    from auth.roles import FOR_NO_ACCOUNT, ROLES
+
+    known = sorted(ROLES - FOR_NO_ACCOUNT)
+    if wrong := [each for each in given if each not in known]:
+        raise InvalidError(f"no role of an account: {', '.join(wrong)}", next_step=f"the roles are {', '.join(known)}")

@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 
 from evidence.cli import secret_input
+from evidence.cli.accounts import require_roles
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
@@ -43,6 +44,7 @@ def create(
 ) -> ExitCode:
     """Create an account from the server's console; it enters custody as made there."""
     roles = role or ["agency_admin"]
+    require_roles(roles)
     out.plan([Step(act="create", name=email, why=f"{', '.join(roles)} of {agency}")], dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run")

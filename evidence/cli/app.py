@@ -2,11 +2,19 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from evidence import __version__
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        Output("evidence").say(f"evidence {__version__}")
+        raise typer.Exit
 
 
 def build() -> typer.Typer:
@@ -23,9 +31,18 @@ def build() -> typer.Typer:
         epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 some failed, 4 nothing to do, 5 sign-in or permission, "
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
+    tree.callback()(_begin)
     for module in (demo, server, doctor, admin, accounts, trust, docks, items, exports, verification, openapi):
         module.add_to(tree)
     return tree
+
+
+def _begin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take what stands before the command."""
 
 
 def run(arguments: Sequence[str] | None = None) -> ExitCode:
@@ -54,10 +71,15 @@ def _misunderstood(error: typer.TyperException, given: list[str]) -> ExitCode:
 
 
 def _words(given: list[str]) -> list[str]:
-    """Return the leading words of a command line that name a command, at most two."""
-    words = []
-    for each in given[:2]:
-        if not each.isalpha() and "-" not in each[1:]:
+    """Return the leading words of a command line that name a command or a noun."""
+    words: list[str] = []
+    tree: typer.Typer | None = build()
+    for each in given:
+        if tree is None:
+            break
+        nouns = {group.name: group.typer_instance for group in tree.registered_groups}
+        if each not in nouns and each not in {known.name for known in tree.registered_commands}:
             break
         words.append(each)
+        tree = nouns.get(each)
     return words

@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +30,15 @@ from evidence.errors import (
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only results and problems.")]
+
+BEGINS_AFRESH = "it begins afresh"
+
+RESUMES: Mapping[str, str] = {
+    "dock upload": "it goes on where it stopped",
+    "item add": "it goes on where it stopped",
+    "migrate": "what was applied stays",
+}
+"""What a command that was interrupted does when it is run again; every other one begins afresh."""
 
 _OURS = Path(__file__).parents[2]
 
@@ -69,7 +78,7 @@ def report(error: BaseException, out: Output, *, name: str | None = None) -> Exi
         out.problem(
             "stopped before the end",
             exit_code=ExitCode.INTERRUPTED,
-            next_step="run the same command again: it goes on where it stopped",
+            next_step=f"run the same command again: {RESUMES.get(out.command, BEGINS_AFRESH)}",
         )
         return ExitCode.INTERRUPTED
     if isinstance(error, OSError):
@@ -82,14 +91,27 @@ def _report_system(error: OSError, out: Output, name: str | None) -> ExitCode:
     # A file named on the command line that is not there is a mistake in the command.
     usage = isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError))
     code = ExitCode.USAGE if usage else ExitCode.ERROR
+    next_step = "check the name, the permissions and the free space, and run the command again"
+    if _is_in_home(error.filename):
+        code = ExitCode.ERROR
+        next_step = "check EVIDENCE_HOME: it must name a folder that you may write in, on a disk with room"
     _show_traceback(error)
     out.problem(
         f"{where}{(error.strerror or 'the system refused').lower()}",
         exit_code=code,
         name=name,
-        next_step="check the name, the permissions and the free space, and run the command again",
+        next_step=next_step,
     )
     return code
+
+
+def _is_in_home(file: object) -> bool:
+    """Whether the file is the folder of the installation, in it, or on the way to it."""
+    home = os.environ.get("EVIDENCE_HOME")
+    if not home or not isinstance(file, (str, Path)):
+        return False
+    folder, path = Path(home).absolute(), Path(file).absolute()
+    return folder == path or folder in path.parents or path in folder.parents
 
 
 def _report_unexpected(error: BaseException, out: Output) -> ExitCode:

@@ -221,6 +221,7 @@ def _sending_as(home: Path, out: Output, *, patience: timedelta, rate: int | Non
             trusted=trusted,
             watch=out.progress,
             kept=out.kept,
+            waiting=out.waiting,
             pace=Pace(rate),
             clock=system_clock,
             patience=patience,

@@ -182,6 +182,14 @@ class Output:
         else:
             self.say(sentence)
 
+    def waiting(self, error: Exception, seconds: float) -> None:
+        """Tell both people (on stderr) and programs what is waited for, before another try."""
+        sentence = f"{str(error).rstrip('.')}; trying again in {max(1, round(seconds))} s"
+        if self.as_json:
+            self.note(sentence)
+        else:
+            self.remark(sentence)
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show people a table on stdout. Silent under --json."""
         if self.as_json or not rows:

@@ -95,8 +95,31 @@ def signed_in(name: str) -> "Connection":
     """Return a connection with the profile's token. Raises RefusedError when there is none or it has ended."""
     from evidence.docking.connection import Connection
 
-    token = os.environ.get("EVIDENCE_TOKEN") or _kept_token(name)
-    return Connection(url_for(name), lambda _renew: token)
+    given = os.environ.get("EVIDENCE_TOKEN")
+    if given is not None and not (given.isascii() and given.isprintable()):
+        raise InvalidError(
+            "EVIDENCE_TOKEN holds characters that no token has",
+            next_step="set it to the token alone, or unset it and run `evidence sign-in`",
+        )
+    token = given or _kept_token(name)
+
+    def current(renew: bool) -> str:
+        if not renew:
+            return token
+        # A person's token is not renewed: that the server refuses it is its end.
+        if given:
+            raise RefusedError(
+                "the token in EVIDENCE_TOKEN is not good, or not any more",
+                next_step="set it to a new one, or unset it and run `evidence sign-in`",
+            )
+        raise _ended(read(name))
+
+    return Connection(url_for(name), current)
+
+
+def _ended(profile: Profile | None) -> RefusedError:
+    again = f"evidence sign-in --url {profile.url} --email {profile.email}" if profile else SIGN_IN
+    return RefusedError("your sign-in has ended", next_step=again)
 
 
 def _kept_token(name: str) -> str:
@@ -104,8 +127,7 @@ def _kept_token(name: str) -> str:
     if profile is None:
         raise RefusedError("you are not signed in", next_step=SIGN_IN)
     if datetime.fromisoformat(profile.expires) <= system_clock():
-        again = f"evidence sign-in --url {profile.url} --email {profile.email}"
-        raise RefusedError(f"the sign-in of {profile.email} has ended", next_step=again)
+        raise _ended(profile)
     if url_for(name) != profile.url.rstrip("/"):
         # A token goes to the server that gave it and to no other.
         raise RefusedError("EVIDENCE_URL names another server than you are signed in to", next_step=SIGN_IN)

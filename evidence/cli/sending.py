@@ -62,6 +62,7 @@ def by_account(profile: str, out: Output, *, patience: timedelta) -> Iterator["S
             trusted=trusted,
             watch=out.progress,
             kept=out.kept,
+            waiting=out.waiting,
             clock=system_clock,
             patience=patience,
         )

@@ -33,6 +33,9 @@ SEALING_SECONDS = 2
 
 ACCEPTED = 202
 
+LONGEST_OFFSET = 19
+"""Digits of an Upload-Offset; no file is larger."""
+
 Show = Callable[[int], None]
 """Is told how many bytes of the file are sent, or kept by the server; may go back after a failure."""
 
@@ -118,15 +121,26 @@ def send(
 
     Returns what it decided: received, or in quarantine.  Raises GoneError when the upload ended otherwise.
     """
+    furthest = -1
     while True:
         try:
             offset = _offset(connection, upload)
             show(offset)
+            furthest = max(furthest, offset)
             while offset < size:
                 length = min(pace.piece_size, size - offset)
+                begun = offset
                 offset = _send_piece(connection, upload, file, offset=offset, length=length, show=show, pace=pace)
+                if offset <= begun:
+                    raise UnavailableError(
+                        "the server keeps nothing of what is sent to it",
+                        next_step="run the same command again; if it stays so, tell whoever runs the evidence room",
+                    )
                 kept(offset)
-                patience.moved()
+                # Only what was never kept before is progress: a server that forgets must not hold us for ever.
+                if offset > furthest:
+                    furthest = offset
+                    patience.moved()
             decided = status(connection, upload)
             if decided.ended:
                 return decided
@@ -142,7 +156,7 @@ def status(connection: Connection, upload: str) -> UploadStatus:
     said = connection.get(f"{UPLOADS}/{upload}")
     try:
         state = said["state"]
-        receipt = connection.request("GET", f"{UPLOADS}/{upload}/receipt").text if state == "received" else None
+        receipt = _receipt(connection, upload) if state == "received" else None
         return UploadStatus(
             id=upload,
             state=state,
@@ -154,6 +168,13 @@ def status(connection: Connection, upload: str) -> UploadStatus:
         )
     except (KeyError, TypeError, AttributeError):
         raise IntegrityError("the server's answer on the upload cannot be read", next_step="report this") from None
+
+
+def _receipt(connection: Connection, upload: str) -> str:
+    try:
+        return connection.request("GET", f"{UPLOADS}/{upload}/receipt").content.decode()
+    except UnicodeDecodeError:
+        raise IntegrityError("the server's receipt is no text", next_step="report this") from None
 
 
 def digest_of(file: BinaryIO, show: Show) -> str:
@@ -200,7 +221,7 @@ def _offset(connection: Connection, upload: str) -> int:
 
 
 def _read_offset(text: str | None) -> int:
-    if text is None or not text.isascii() or not text.isdigit():
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > LONGEST_OFFSET:
         raise IntegrityError(
             "the server did not say how far the upload is", next_step="check that the address is an evidence room's"
         )
@@ -226,7 +247,12 @@ def _blocks(file: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:
 
 
 def _announce(metadata: Mapping[str, str]) -> str:
-    return ",".join(f"{key} {base64.b64encode(value.encode()).decode('ascii')}" for key, value in metadata.items())
+    try:
+        return ",".join(f"{key} {base64.b64encode(value.encode()).decode('ascii')}" for key, value in metadata.items())
+    except UnicodeEncodeError:
+        raise InvalidError(
+            "what is said of the file holds characters that are no UTF-8", next_step="write them as UTF-8"
+        ) from None
 
 
 def _trying(ask: Callable[[], str], patience: Patience) -> str:

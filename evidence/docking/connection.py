@@ -5,6 +5,8 @@ worth one, everything else is final.
 """
 
 import json
+import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -142,6 +144,8 @@ class Connection:
         with self._translated():
             headers = self._headers(more.pop("headers", {}), renew=False)
             with self._client.stream(method, self.url + path, headers=headers, **more) as answer:
+                if answer.status_code == 401:
+                    self._token(True)  # one that cannot be renewed raises and says so
                 if not answer.is_success:
                     body = b"".join(_first(answer.iter_bytes(), LONGEST_PROBLEM))
                     problem = ServerProblem(answer.status_code, answer.headers, body)
@@ -176,15 +180,34 @@ class Connection:
             raise UnavailableError(
                 f"{self.url} did not answer in time", next_step="run the same command again in a moment"
             ) from None
-        except httpx2.TransportError:
-            raise UnavailableError(
-                f"{self.url} cannot be reached, or the connection broke",
-                next_step="check the address and that the server is running (`evidence doctor` there)",
-            ) from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
             raise InvalidError(
                 f"{self.url} is not an address", next_step="write it as http://host:port or https://host"
             ) from None
+        except httpx2.TransportError as error:
+            why, next_step = _why_away(error)
+            raise UnavailableError(f"{self.url} cannot be reached: {why}", next_step=next_step) from None
+
+
+def _why_away(error: BaseException) -> tuple[str, str]:
+    """Return in plain words why nobody was reached, and what to do."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    running = "check the address and that the server is running (`evidence doctor` there)"
+    if any(isinstance(each, socket.gaierror) for each in causes):
+        return "no host of this name is known", "check the name in the address"
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
+        return "its certificate is not trusted here", "have the certificate's authority installed on this machine"
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return "it does not speak https there", "check the address: http:// or https://, and the port"
+    if any(isinstance(each, ConnectionRefusedError) for each in causes):
+        return "the connection was refused, nothing listens there", running
+    if isinstance(error, httpx2.ConnectError):
+        return "no connection came about", running
+    return "the connection broke", running
 
 
 def _json(answer: httpx2.Response) -> Any:

@@ -8,7 +8,7 @@ its name alone.  Nothing is written here.
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,10 @@ FORMS: Mapping[str, str] = {
 """What a sidecar may say, and in what form: text of up to LONGEST_VALUE characters that is not empty."""
 
 
+COARSE_NS = 10_000_000
+"""FAT and its like keep times in steps of 10 ms or more, written by the camera, and no times of the system."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A regular file as it was when it was listed. `size` in bytes, `path` absolute.
@@ -56,6 +60,17 @@ class FoundFile:
     def identity(self) -> tuple[int, int, int, int, int]:
         """What the system said of the file."""
         return self.device, self.inode, self.size, self.mtime_ns, self.ctime_ns
+
+    @property
+    def mark(self) -> str | None:
+        """What tells this file from any other in a later run, or None where the file system has no such thing.
+
+        On FAT the inode is counted up at every mount and ctime is made of what the camera's
+        clock said: both can come back with other bytes.
+        """
+        if self.ctime_ns % COARSE_NS == 0:
+            return None
+        return f"{self.device}:{self.inode}:{self.ctime_ns}"
 
     def unchanged(self) -> bool:
         """Say whether the file still is what was listed."""
@@ -86,24 +101,38 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a folder holds: files to send in the order of their names, and the rest."""
+    """What a folder holds: files to send in the order of their names, what is left out, what cannot be read."""
 
     files: Sequence[FoundFile] = field(default_factory=list)
     skipped: Sequence[Skipped] = field(default_factory=list)
+    unreadable: Sequence[Skipped] = field(default_factory=list)
 
 
 def scan(folder: Path) -> Listing:
-    """List a folder and the folders in it. Hidden files, links, sidecars and special files are skipped."""
+    """List a folder and the folders in it. Hidden files, links, sidecars and special files are skipped.
+
+    What the system refuses to show, in whatever depth, is listed as unreadable, and the rest is
+    listed all the same; OSError is raised only for the folder itself.
+    """
     root = folder.resolve(strict=True)
     files: list[FoundFile] = []
     skipped: list[Skipped] = []
-    for entry in _entries(root):
-        name = str(Path(entry.path).relative_to(root))
-        if why := _why_not(entry):
-            skipped.append(Skipped(name, why))
-        elif not entry.is_dir(follow_symlinks=False):
-            files.append(_found(Path(entry.path), name, entry.stat(follow_symlinks=False)))
-    return _with_sidecars(files, skipped)
+    unreadable: list[Skipped] = []
+    # A list and no recursion: a stranger's folders may be deeper than calls can go.
+    left = _entries(root)
+    while left:
+        entry = left.pop()
+        name = os.path.relpath(entry.path, root)
+        try:
+            if why := _why_not(entry):
+                skipped.append(Skipped(name, why))
+            elif entry.is_dir(follow_symlinks=False):
+                left.extend(_entries(Path(entry.path)))
+            else:
+                files.append(_found(Path(entry.path), name, entry.stat(follow_symlinks=False)))
+        except OSError as error:
+            unreadable.append(Skipped(name, (error.strerror or "the system refused").lower()))
+    return replace(_with_sidecars(files, skipped), unreadable=unreadable)
 
 
 def one(path: Path) -> FoundFile:
@@ -147,13 +176,10 @@ def sent_name(file: FoundFile) -> str:
     return os.fsencode(file.path.name).decode("utf-8", errors="backslashreplace")
 
 
-def _entries(root: Path) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(root) as listed:
-        entries = sorted(listed, key=lambda entry: os.fsencode(entry.name))
-    for entry in entries:
-        yield entry
-        if entry.is_dir(follow_symlinks=False) and not _why_not(entry):
-            yield from _entries(Path(entry.path))
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, the last name first."""
+    with os.scandir(folder) as listed:
+        return sorted(listed, key=lambda entry: os.fsencode(entry.name), reverse=True)
 
 
 def _why_not(entry: os.DirEntry[str]) -> str | None:
@@ -211,9 +237,20 @@ def _why_not_said(name: str, value: object) -> str | None:
         return f"`{name[:64]}` is not known here (known: {', '.join(FORMS)})"
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_VALUE:
         return f"`{name}` must be {FORMS[name]}, of up to {LONGEST_VALUE} characters"
+    if not is_text(value):
+        return f"`{name}` holds half a character (a lone surrogate), which nobody can send or show"
     if name == "recorded_at" and not is_instant(value):
         return f"`{name}` must be {FORMS[name]}"
     return None
+
+
+def is_text(value: str) -> bool:
+    """Say whether the text is made of whole characters, and so can be sent at all."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_instant(text: str) -> bool:

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from evidence.clock import Clock
 from evidence.docking.connection import Connection
-from evidence.errors import NotFoundError, SetupError
+from evidence.errors import NotFoundError, RefusedError, SetupError
 
 ASSERTION_LIFE = timedelta(minutes=2)
 """How long a signed statement 'I am this dock' is good; the server takes at most five minutes."""
@@ -158,7 +158,13 @@ class DockToken:
             "client_assertion": self._key.assertion(self._dock.id, audience=self._dock.url + TOKENS, at=self._clock()),
         }
         with Connection(self._dock.url) as connection:
-            answer = connection.request("POST", TOKENS, data=form).json()
+            try:
+                answer = connection.request("POST", TOKENS, data=form).json()
+            except RefusedError as error:
+                raise RefusedError(
+                    f"the evidence room does not take the sign-in of the dock {self._dock.name}",
+                    next_step="check this machine's clock; if the dock was retired, enrol it anew under another name",
+                ) from error.__cause__
         return answer["access_token"], timedelta(seconds=int(answer["expires_in"]))
 
 

@@ -29,6 +29,9 @@ class Patience:
     """Tries go on for as long as something moved within `limit`."""
 
     limit: timedelta
+    tell: Callable[[EvidenceError, float], None] = lambda _error, _seconds: None
+    """Is told, before each wait, for what and for how many seconds."""
+
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.monotonic
     random: Callable[[], float] = _random
@@ -51,6 +54,7 @@ class Patience:
         if self.now() + pause - self._moved_at > self.limit.total_seconds():
             raise error
         self._tries += 1
+        self.tell(error, pause)
         self.sleep(pause)
 
     def _pause(self, error: EvidenceError) -> float:

@@ -27,12 +27,17 @@ def check(signed: str, *, trusted: trust.Trust, item: str, sealed: str, sha256: 
     receipt's leaf is that of the record; that the record names this digest and size.
     """
     try:
+        signed.encode()
+        raw = sealed.encode()
+    except UnicodeEncodeError:
+        raise _wrong("it is not made of whole characters") from None
+    try:
         given = _open(signed, trusted)
-        named = record.parse(sealed.encode())
+        named = record.parse(raw)
         body = canonical.decode(named.body)
     except FormatError as error:
         raise IntegrityError(f"the receipt cannot be accepted: {error}", next_step=NEXT_STEP) from None
-    if given.leaf != record.leaf_hash(sealed.encode()):
+    if given.leaf != record.leaf_hash(raw):
         raise _wrong("it is for another custody record than the one shown")
     if (given.origin, given.chain, given.seq) != (named.origin, named.chain, named.seq):
         raise _wrong("it does not stand where its custody record stands")

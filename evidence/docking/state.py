@@ -1,7 +1,9 @@
 """What this dock has sent: one SQLite file in the dock's own folder, never in the folder of recordings.
 
 A row is keyed by path, size, modification time and SHA-256, so a file that changed is another
-file.  A row moves from `hashed` over `sending` to `received` or `quarantined` and every step is
+file.  The first three can be the same by chance or by hand (a camera whose clock was reset, sizes
+set aside in advance), so they alone never say that a file is known: its mark does, which the
+system keeps, and else its digest, read anew.  A row moves from `hashed` over `sending` to `received` or `quarantined` and every step is
 durable before the next is taken: after a kill at any point the next run goes on from here.
 """
 
@@ -30,6 +32,7 @@ CREATE TABLE IF NOT EXISTS sent_file (
     receipt TEXT,
     note TEXT,
     changed_at TEXT NOT NULL,
+    mark TEXT,
     PRIMARY KEY (path, size, mtime_ns, sha256)
 )
 """
@@ -37,7 +40,10 @@ CREATE TABLE IF NOT EXISTS sent_file (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentFile:
-    """One file as this dock knows it. `sha256` in hex, `size` in bytes, `receipt` the signed text."""
+    """One file as this dock knows it. `sha256` in hex, `size` in bytes, `receipt` the signed text.
+
+    `mark` is FoundFile.mark of the file when its digest was read.
+    """
 
     path: Path
     size: int
@@ -50,6 +56,7 @@ class SentFile:
     receipt: str | None = None
     note: str | None = None
     changed_at: str = ""
+    mark: str | None = None
 
 
 COLUMNS = ", ".join(each.name for each in fields(SentFile))
@@ -65,6 +72,7 @@ class UploadState:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute(SCHEMA)
+        self._add_mark()
 
     def __enter__(self) -> Self:
         return self
@@ -75,12 +83,18 @@ class UploadState:
         self._database.close()
 
     def of(self, file: FoundFile) -> SentFile | None:
-        """Return what is known of a file as it stands now, or None; the furthest stage if there are several."""
-        rows = self._select(
-            "WHERE path = ? AND size = ? AND mtime_ns = ?", os.fsencode(file.path), file.size, file.mtime_ns
-        )
+        """Return what is known of this very file, told by its mark, or None; the furthest stage if there are several."""
+        rows = [row for row in self.like(file) if file.mark is not None and row.mark == file.mark]
         order: tuple[Stage, ...] = ("received", "quarantined", "sending", "hashed")
         return min(rows, key=lambda row: order.index(row.stage), default=None)
+
+    def like(self, file: FoundFile) -> list[SentFile]:
+        """Return the files of the same path, size and time. Whether one is this file, its digest must say."""
+        return list(
+            self._select(
+                "WHERE path = ? AND size = ? AND mtime_ns = ?", os.fsencode(file.path), file.size, file.mtime_ns
+            )
+        )
 
     def all(self) -> list[SentFile]:
         """Return everything this dock has dealt with, latest first."""
@@ -93,6 +107,14 @@ class UploadState:
         places = ", ".join("?" * len(values))
         self._database.execute(f"INSERT OR REPLACE INTO sent_file ({COLUMNS}) VALUES ({places})", values)  # noqa: S608
         return row
+
+    def _add_mark(self) -> None:
+        """Give a state of before there were marks the column for them; its files are read anew once."""
+        self._database.execute("BEGIN IMMEDIATE")
+        columns = {column[1] for column in self._database.execute("PRAGMA table_info(sent_file)")}
+        if "mark" not in columns:
+            self._database.execute("ALTER TABLE sent_file ADD COLUMN mark TEXT")
+        self._database.execute("COMMIT")
 
     def _select(self, where: str, *values: object) -> Iterator[SentFile]:
         for path, *rest in self._database.execute(f"SELECT {COLUMNS} FROM sent_file {where}", values):  # noqa: S608

@@ -18,7 +18,7 @@ from evidence.docking.connection import Connection
 from evidence.docking.folder import FoundFile, sent_name
 from evidence.docking.patience import Patience
 from evidence.docking.state import SentFile, UploadState
-from evidence.errors import ConflictError, GoneError, IntegrityError, NotFoundError
+from evidence.errors import ConflictError, EvidenceError, GoneError, IntegrityError, NotFoundError
 from evidence.proof.trust import Trust
 
 READ_BACK_RATE = 50_000_000
@@ -43,6 +43,9 @@ class Sender:
     watch: Watcher
     kept: Callable[[str, int, int], None]
     """Is told name, bytes that the server keeps for good, and size."""
+
+    waiting: Callable[[EvidenceError, float], None]
+    """Is told, before another try, what went wrong and for how many seconds is waited."""
 
     clock: Clock
     patience: timedelta
@@ -120,7 +123,7 @@ class Sender:
         return replace(row, stage="received", item=answer.item, number=answer.number, receipt=answer.receipt)
 
     def _patience(self, size: int) -> Patience:
-        return Patience(self.patience + timedelta(seconds=size / READ_BACK_RATE))
+        return Patience(self.patience + timedelta(seconds=size / READ_BACK_RATE), tell=self.waiting)
 
     def _keep(self, row: SentFile) -> SentFile:
         return self.state.put(row, at=self.clock().isoformat())

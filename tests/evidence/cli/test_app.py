@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from auth.errors import AccountError, NotSignedInError, PasswordError, TakenError
+from evidence import __version__
 from evidence.cli import app, boundary
 from evidence.cli.boundary import command, exit_code_of
 from evidence.cli.exits import ExitCode
@@ -83,6 +84,66 @@ def test_a_command_that_is_not_understood_ends_with_2(arguments: tuple[str, ...]
     assert (ended.returncode, ended.stdout) == (ExitCode.USAGE, "")
     assert "next: evidence" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "help_of"),
+    [
+        (["bogus"], "evidence --help"),
+        (["serve", "--dry-run"], "evidence serve --help"),
+        (["item", "bogus"], "evidence item --help"),
+        (["item", "show", "2026-1", "--bogus"], "evidence item show --help"),
+    ],
+)
+def test_whoever_mistypes_is_sent_to_help_that_is_there(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], help_of: str
+) -> None:
+    assert app.run(arguments) == ExitCode.USAGE
+
+    assert capsys.readouterr().err.endswith(f"next: {help_of}\n")
+
+
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["--version"]) == ExitCode.OK
+
+    assert capsys.readouterr().out == f"evidence {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["account", "create"], ["admin", "create", "--agency", "A"]])
+def test_an_unknown_role_is_answered_with_those_there_are(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert app.run([*words, "--email", "x@y.example", "--name", "X", "--role", "king"]) == ExitCode.USAGE
+
+    assert "the roles are agency_admin, auditor, " in capsys.readouterr().err
+
+
+def test_a_token_that_is_none_is_not_sent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVIDENCE_TOKEN", "tök\u200ben")
+
+    assert app.run(["item", "list"]) == ExitCode.USAGE
+
+    assert "EVIDENCE_TOKEN holds characters that no token has" in capsys.readouterr().err
+
+
+def test_a_home_that_cannot_be_one_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("EVIDENCE_HOME", str(tmp_path / "file"))
+
+    assert app.run(["migrate"]) == ExitCode.ERROR
+
+    assert "check EVIDENCE_HOME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "promise"), [("dock upload", "goes on where it stopped"), ("export", "begins afresh")]
+)
+def test_what_was_stopped_is_promised_no_more_than_it_does(
+    capsys: pytest.CaptureFixture[str], name: str, promise: str
+) -> None:
+    assert boundary.report(KeyboardInterrupt(), Output(name)) == ExitCode.INTERRUPTED
+
+    assert promise in capsys.readouterr().err
 
 
 def test_a_command_that_is_not_understood_says_so_to_programs_too() -> None:

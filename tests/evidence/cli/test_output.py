@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from evidence.cli import output
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
+from evidence.errors import UnavailableError
 from tests.support.output_lines import LINES, SCHEMA, schema
 
 
@@ -24,13 +25,21 @@ def test_every_kind_of_line_fits_the_schema(capsys: pytest.CaptureFixture[str]) 
     out.found({"number": "2026-1"}, done=1)
     out.note("Listening")
     out.kept("a.mp4", 3, 7)
+    out.waiting(UnavailableError("away."), 4.6)
     out.verified("a.mp4", "received", size=7, sha256="00", item="i", number="n", receipt="r")
     out.problem("no room", exit_code=ExitCode.TEMPORARY, name="a.mp4", next_step="wait", request_id="r", reference="x")
     out.sum_up(ExitCode.TEMPORARY, received=1)
 
     lines = capsys.readouterr().out.splitlines()
     kinds = [LINES.validate_json(line).kind for line in lines]
-    assert kinds == ["plan", "progress", "progress", "progress", "verified", "problem", "summary"]
+    assert kinds == ["plan", "progress", "progress", "progress", "progress", "verified", "problem", "summary"]
+
+
+def test_what_is_waited_for_is_said_to_people_beside_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    Output("dock upload").waiting(UnavailableError("the evidence room does not answer."), 4.6)
+
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "the evidence room does not answer; trying again in 5 s\n")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,16 @@ def test_the_servers_own_wish_counts_for_more() -> None:
     assert line.slept == [17]
 
 
+def test_what_is_waited_for_is_told() -> None:
+    line, told = Line(), list[tuple[str, float]]()
+    waiting = patience(line)
+    waiting.tell = lambda error, seconds: told.append((str(error), seconds))
+
+    waiting.wait(UnavailableError("away", retry_after=17))
+
+    assert told == [("away", 17)]
+
+
 def test_it_ends_when_nothing_moved_for_so_long() -> None:
     line = Line()
     waiting = patience(line, limit=10)

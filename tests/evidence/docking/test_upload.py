@@ -67,6 +67,7 @@ def sender(connection: Connection, state: UploadState, trusted: Trust, *, patien
         trusted=trusted,
         watch=quietly,
         kept=more.get("kept", lambda *_said: None),
+        waiting=more.get("waiting", lambda *_said: None),
         clock=system_clock,
         patience=timedelta(seconds=patience),
     )
