@@ -2,7 +2,7 @@
 
 So a record cannot be altered, dropped, moved, doubled or brought in from elsewhere without a later
 record, or the signed head of the chain, contradicting it.  This module is arithmetic: it walks
-records in the order given and says where and in which of seven ways the chain fails.  FORMAT.md 3
+records in the order given and says where and in which of eight ways the chain fails.  FORMAT.md 3
 holds the table of decisions (what is broken -> which code), which `Walk` follows line by line.
 
 Memory does not grow with the chain: what is kept are the last record and the open questions.
@@ -103,8 +103,10 @@ def find_breaks(
             and len(raw) <= largest
             and raw.find(b"\n", size + _AT_SIZE) < 0
             and raw[size + 8 : size + 10] <= b"28"
+            and (at := raw[size : size + _AT_SIZE]) >= walk.at
             and walk.quiet
         ):
+            walk.at = at
             walk.leaf = leaf = hashed(b"\0" + raw).digest()
             walk.expected = expected + 1
             if inspect is not None and (wrong := inspect(expected, raw[size + _AT_SIZE :], leaf)):
@@ -129,6 +131,7 @@ class Walk:
         self.chain = chain
         self.expected = 1
         self.leaf = record.genesis(origin, chain)
+        self.at = b""
         self.quiet = True
         self._named = 0
         self._also: bytes | None = None  # leaf of a second record with the last seq
@@ -137,6 +140,7 @@ class Walk:
         self._forked = False
         self._gaps: list[_Gap] = []
         self._run: _Run | None = None
+        self._backwards: list[tuple[int, int]] = []  # seq and position of records that say they are older
         self._excused: set[int] = set()  # numbers of records whose break is already named otherwise
 
     @property
@@ -147,7 +151,7 @@ class Walk:
     def step(self, raw: bytes, position: int, inspect: Inspect | None) -> Iterator[Break]:
         """Take the next piece of the file, whatever it is."""
         try:
-            origin, chain, digits, prev_hex, _at, body = record.frame(raw)
+            origin, chain, digits, prev_hex, at, body = record.frame(raw)
         except FormatError as wrong:
             yield from self._unreadable(raw, position, str(wrong), inspect)
             return
@@ -159,6 +163,9 @@ class Walk:
             yield from self._again(seq, leaf, position)
         else:
             yield from self._onward(seq, prev, leaf, position)
+            if at < self.at[:-1] and len(self._backwards) < MOST_BREAKS:
+                self._backwards.append((seq, position))
+            self.at = at + b"\n"
         if inspect is not None and (wrong_body := inspect(seq, body, leaf)):
             yield from self.spoil(seq, position, wrong_body)
 
@@ -174,8 +181,16 @@ class Walk:
         if head is not None and head.seq == last and head.hash not in (self.leaf, self._also):
             self._broken_link(last, position, named=head.hash, leaf=self.leaf, by_head=True)
         yield from self.settle()
-        if head is None:
-            return
+        if head is not None:
+            yield from self._hold_against(head, last, position)
+        yield from self._settle_times()
+
+    def settle(self) -> Iterator[Break]:
+        """Name what is still open."""
+        yield from self._settle_run()
+        yield from self._settle_gaps()
+
+    def _hold_against(self, head: Head, last: int, position: int) -> Iterator[Break]:
         reached = last + self._stand_ins
         if reached < head.seq and not (self._foreign and last == 0):
             yield self._name(
@@ -192,10 +207,11 @@ class Walk:
                 f"the signed heads say the chain ends at record {head.seq}; here it goes on to record {last}",
             )
 
-    def settle(self) -> Iterator[Break]:
-        """Name what is still open."""
-        yield from self._settle_run()
-        yield from self._settle_gaps()
+    def _settle_times(self) -> Iterator[Break]:
+        """Name where time runs backwards, in a chain that holds: what breaks it explains its times as well."""
+        for seq, position in [] if self._named else self._backwards:
+            message = f"record {seq} says that it was made before record {seq - 1}, which it follows"
+            yield self._name("T04", seq, position, message)
 
     def _onward(self, seq: int, prev: bytes, leaf: bytes, position: int) -> Iterator[Break]:
         first_missing = self.expected + self._stand_ins

@@ -19,6 +19,7 @@ MEANINGS: Mapping[str, str] = {
     "C06": "a custody record belongs to another item or another installation",
     "C07": "the history does not end where the signed heads say it ends",
     "C08": "the signed heads cannot be read",
+    "T04": "time runs backwards: a custody record says it was made before the one it follows",
     "O01": "the bytes of an original, or of its chunk list, are not the bytes that were received",
     "O02": "an original is missing, and the package does not say that it is withheld",
     "D01": "a disclosed field is not the one that was recorded",

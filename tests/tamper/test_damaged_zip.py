@@ -74,6 +74,7 @@ def damaged(raw: bytes, chance: random.Random) -> bytes:
             out[chance.randrange(first, len(raw))] = chance.randrange(256)
         return bytes(out[: len(raw)])
     entry = chance.choice(directory)
+    offsets: tuple[int, ...]
     if way == "end":
         begin, offsets = raw.rindex(b"PK\x05\x06"), (4, 6, 8, 10, 12, 16, 20)
     elif way == "field":
