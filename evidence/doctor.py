@@ -40,6 +40,12 @@ SEALED_TABLES = ("custody_origin", "custody_head", "custody_record")
 KEPT_TABLES = (*SEALED_TABLES, "custody_receipt", "signing_key")
 """What the application may never change or remove, whatever it does with the rest."""
 
+MOST_ORIGINALS = 1000
+"""The newest evidence items whose originals are asked for."""
+
+LISTED = 5
+"""How many of them are named when they are wrong."""
+
 LEAST_FREE = 2 * 10**9
 """Bytes. With less, uploads will soon be refused."""
 
@@ -86,6 +92,7 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
                 yield _sealed(connection)
                 yield _signing_keys(connection, settings)
                 yield _worker(connection, settings)
+                yield from _originals(connection, settings)
     except EvidenceError as error:
         yield Finding("database", "wrong", _sentence(error), error.next_step)
     except SQLAlchemyError as error:
@@ -205,6 +212,48 @@ def _worker(connection: Connection, settings: Settings) -> Finding:
     return Finding("worker", "note", f"Neither server nor worker runs; {waiting} recordings wait.", "evidence serve")
 
 
+def _originals(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    """Ask the store for what the newest rows name. Sizes only: whether the bytes are right is no matter of seconds."""
+    if not _is_made(settings):
+        return  # the finding on the store says so
+    rows = connection.execute(
+        text(
+            "SELECT i.number, o.key, o.version, o.stored_size FROM evidence_item i"
+            " JOIN stored_object o ON o.id = i.original_object_id"
+            " WHERE o.key_destroyed_at IS NULL ORDER BY i.received_at DESC LIMIT :most"
+        ),
+        {"most": MOST_ORIGINALS},
+    ).all()
+    wrong: list[str] = []
+    try:
+        store = open_store(settings)
+        for number, key, version, size in rows:
+            try:
+                found = store.head(key, version=version).size
+            except KeyError:
+                wrong.append(f"{number} is gone")
+            else:
+                if found != size:
+                    wrong.append(f"{number} has {found} stored bytes, not {size}")
+    except EvidenceError as error:
+        yield Finding("originals", "wrong", f"The originals cannot be asked for: {error}", error.next_step)
+        return
+    if wrong:
+        more = f", and {len(wrong) - LISTED} more" if len(wrong) > LISTED else ""
+        yield Finding(
+            "originals",
+            "wrong",
+            f"Originals are not in the store as their rows say: {', '.join(wrong[:LISTED])}{more}.",
+            "find out who changed the store, and since when; bring them back from a copy",
+        )
+        return
+    yield Finding(
+        "originals",
+        "well",
+        f"The newest {len(rows)} originals are in the store with the size they had; their bytes were not read.",
+    )
+
+
 def _answers(url: str) -> bool:
     try:
         return httpx2.get(f"{url}/healthz", timeout=3.0).is_success
@@ -214,7 +263,7 @@ def _answers(url: str) -> bool:
 
 def _store(settings: Settings) -> Iterator[Finding]:
     # Preparing a store makes what is missing, and that is for `migrate` alone.
-    if not (settings.objects_path.is_dir() if settings.store == "local" else settings.agency_key_path.exists()):
+    if not _is_made(settings):
         where = settings.objects_path if settings.store == "local" else f"the bucket {settings.s3_bucket}"
         yield Finding("store", "wrong", f"No object store was made ready here ({where}).", NOT_MADE)
         return
@@ -227,6 +276,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
     mode = f" Its lock mode is {settings.s3_lock_mode}." if settings.store == "s3" else ""
     yield Finding("store", "well", f"The object store `{store.alias}` answers.{mode}")
     yield Finding("store lock", "note", store.lock_binds)
+
+
+def _is_made(settings: Settings) -> bool:
+    return settings.objects_path.is_dir() if settings.store == "local" else settings.agency_key_path.exists()
 
 
 def _agency_key(settings: Settings) -> Iterator[Finding]:

@@ -17,15 +17,18 @@ def examine(out: Output) -> ExitCode:
     from evidence import doctor
     from evidence.cli.server import read_settings
 
+    idle = False
     counts = {"well": 0, "note": 0, "wrong": 0}
     for finding in doctor.examine(read_settings()):
         counts[finding.health] += 1
+        idle = idle or (finding.subject, finding.health) == ("worker", "note")
         if finding.health == "wrong":
             out.problem(finding.sentence, exit_code=ExitCode.ERROR, name=finding.subject, next_step=finding.next_step)
         else:
             advice = f" ({finding.next_step})" if finding.next_step else ""
             out.verified(finding.subject, finding.sentence + advice)
     code = ExitCode.ERROR if counts["wrong"] else ExitCode.OK
-    out.say("Not well: see above." if counts["wrong"] else "Well.")
+    well = "Well, but neither server nor worker runs: start them with `evidence serve`." if idle else "Well."
+    out.say("Not well: see above." if counts["wrong"] else well)
     out.sum_up(code, **counts)
     return code

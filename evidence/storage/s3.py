@@ -120,6 +120,10 @@ class S3Store:
         self.lock_binds = _LOCK_BINDS[lock_mode]
         self._pause = pause
         self._random = random.SystemRandom()
+        if (access_key is None) != (secret_key is None):
+            missing = "EVIDENCE_S3_ACCESS_KEY" if access_key is None else "EVIDENCE_S3_SECRET_KEY"
+            raise SetupError(f"Of the two keys for the S3 service {missing} is not set.", next_step=f"Set {missing}.")
+        self._endpoint = endpoint
         self._client: S3Client = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -148,8 +152,10 @@ class S3Store:
                 self._create_bucket(self._staging_bucket, locked=False)
             self._require_lock()
         except _DeniedError:
+            where = self._endpoint or "AWS, for EVIDENCE_S3_ENDPOINT is not set"
             raise SetupError(
-                "The S3 service refuses our credentials.", next_step="Check the keys, and what they may do."
+                f"The S3 service refuses our credentials ({where}).",
+                next_step="Check EVIDENCE_S3_ACCESS_KEY and EVIDENCE_S3_SECRET_KEY, and what they may do.",
             ) from None
 
     def put(self, key: str, body: Iterable[Bytes], *, size: int, sha256: bytes) -> Stored:
@@ -518,7 +524,13 @@ def _fail(error: Exception) -> NoReturn:
         raise AlreadyThereError("There is something under this name.") from None
     if code in _FULL:
         raise NoSpaceError("The object store is full.", next_step="Make room in it, or raise its quota.") from None
-    if code in _DENIED or isinstance(error, NoCredentialsError):
+    if isinstance(error, NoCredentialsError):
+        raise SetupError(
+            "There are no credentials for the S3 service.",
+            next_step="Set EVIDENCE_S3_ACCESS_KEY and EVIDENCE_S3_SECRET_KEY, or let boto3 find its own (role, profile); "
+            "and EVIDENCE_S3_ENDPOINT, unless the service is that of AWS.",
+        ) from None
+    if code in _DENIED:
         raise _DeniedError("The object store refuses.", next_step="Check the keys, and what they may do.") from None
     raise UnavailableError(f"The object store does not do its work ({code}).") from None
 

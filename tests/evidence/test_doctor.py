@@ -3,7 +3,9 @@
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from evidence.engines import postgres
 from evidence.engines.postgres import Cluster
 from evidence.errors import SetupError
 from evidence.settings import Settings
+from evidence.storage import open_store
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +196,33 @@ def test_an_ffmpeg_that_is_not_there_is_found(healthy: Settings, tmp_path: Path)
     without = healthy.transcode.model_copy(update={"ffmpeg": tmp_path / "none"})
 
     assert wrong(healthy.model_copy(update={"transcode": without})) == ["ffmpeg"]
+
+
+ORIGINAL = """
+    INSERT INTO agency (id, name, created_at) VALUES ('{id}', 'A', now());
+    INSERT INTO stored_object (id, agency_id, key, wrapped_key, agency_key_id, size, sha256, stored_size,
+        stored_sha256, created_at)
+    VALUES ('{id}', '{id}', '{key}', 'k', 'a', 4, 's', 4, 's', now());
+    INSERT INTO evidence_item (id, agency_id, number, received_at, received_from_kind, received_from_id, declared,
+        filename, content_type, size, sha256, chunks_sha256, original_object_id, chunks_object_id)
+    VALUES ('{id}', '{id}', '2026-000001', now(), 'account', '{id}', 'none', 'a', 'b', 4, 's', 's', '{id}', '{id}')
+"""
+
+
+def test_an_original_that_is_gone_or_cut_is_found(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", port=9)
+    room.prepare(settings)
+    id, key, content = uuid4(), "a" * 32, b"four"
+    store = open_store(settings)
+    store.put(key, [content], size=4, sha256=sha256(content).digest())
+    with postgres.attached(settings.home) as cluster:
+        as_owner(cluster, *ORIGINAL.format(id=id, key=key).split(";"))
+        (stored,) = [each for each in settings.objects_path.rglob("*") if each.is_file() and each.name.startswith("aa")]
+
+        assert findings(settings)["originals"].health == "well"
+        stored.chmod(0o600)
+        stored.write_bytes(b"for")
+        assert "2026-000001 has 3 stored bytes, not 4" in findings(settings)["originals"].sentence
+        stored.unlink()
+        assert "2026-000001 is gone" in findings(settings)["originals"].sentence
+        assert wrong(settings) == ["originals"]

@@ -1,12 +1,13 @@
 """What commands say: lines that fit the schema for programs, and nothing that steers a terminal for people."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
-from evidence.cli import output
+from evidence.cli import logs, output
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
 from evidence.errors import UnavailableError
@@ -121,3 +122,21 @@ def test_sizes_are_written_as_people_read_them(size: int, written: str) -> None:
 def test_the_schema_travels_with_the_program() -> None:
     assert Path(output.__file__).parent == SCHEMA.parent
     assert TypeAdapter(dict[str, object]).validate_json(SCHEMA.read_bytes())
+
+
+def test_what_a_library_logs_is_one_line_without_the_text_of_an_exception(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
+    logs.configure()
+
+    try:
+        raise ConnectionError("a secret\non two lines")
+    except ConnectionError as error:
+        logging.getLogger("procrastinate.worker").exception("Side task failed: %s, stopping", error)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["exception"]) == ("Side task failed: ConnectionError, stopping", "ConnectionError")
+    assert "a secret" not in line
