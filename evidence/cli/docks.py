@@ -121,6 +121,13 @@ def upload(
     listing = folders.scan(folder)
     for each in listing.skipped:
         out.remark(f"{each.name}: skipped, {each.why}")
+    for each in listing.unreadable:
+        out.problem(
+            f"cannot be read: {each.why}",
+            exit_code=ExitCode.SOME_FAILED,
+            name=each.name,
+            next_step="check the card and the permissions; everything else is sent",
+        )
     files, moving = folders.settle(
         listing.files, still_for=timedelta(seconds=still), now=system_clock(), sleep=time.sleep
     )
@@ -135,7 +142,8 @@ def upload(
     general = {name: value for name, value in said.items() if value is not None}
     planned, unreadable = _planned(out, files, general, sidecars=not no_sidecars)
     with _sending_as(home, out, patience=timedelta(seconds=patience), rate=rate) as sender:
-        return sending.carry_out(out, sender, planned, dry_run=dry_run, again=again, failed=len(moving) + unreadable)
+        failed = len(moving) + unreadable + len(listing.unreadable)
+        return sending.carry_out(out, sender, planned, dry_run=dry_run, again=again, failed=failed)
 
 
 def show_status(out: Output, dock: DockName = None) -> None:

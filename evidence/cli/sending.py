@@ -18,7 +18,7 @@ from evidence.errors import EvidenceError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
     from evidence.docking.folder import FoundFile
-    from evidence.docking.state import SentFile, UploadState
+    from evidence.docking.state import SentFile
     from evidence.docking.upload import Sender
 
 Camera = Annotated[str | None, typer.Option("--camera", help="Serial number of the camera.")]
@@ -82,21 +82,29 @@ def carry_out(
 
     With `again`, what ended in quarantine is sent once more.
     """
-    steps = [_step(each, sender.state, again=again) for each in planned]
+    codes: list[ExitCode] = []
+    ready: list[tuple[Planned, SentFile | None]] = []
+    for each in planned:
+        try:
+            ready.append((each, sender.known(each.file)))
+        except (EvidenceError, OSError) as error:
+            codes.append(report(error, out, name=each.file.name))
+    steps = [_step(each, known, again=again) for each, known in ready]
     out.plan(steps, dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run", files=len(planned))
         return ExitCode.OK
-    codes: list[ExitCode] = []
     received: list[SentFile] = []
-    for each in planned:
-        before = sender.state.of(each.file)
+    for each, known in ready:
+        before = known
         if before is not None and before.stage == "received":
+            if before != sender.state.of(each.file):
+                sender.remember(before)
             continue
         if again and before is not None and before.stage == "quarantined":
-            sender.forget_quarantine(before)
+            before = sender.forget_quarantine(before)
         try:
-            row = sender.send(each.file, each.said, declare=declare)
+            row = sender.send(each.file, each.said, declare=declare, known=before)
         except EvidenceError as error:
             out_of_luck = report(error, out, name=each.file.name)
             codes.append(out_of_luck)
@@ -114,8 +122,7 @@ def carry_out(
     return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed)
 
 
-def _step(planned: Planned, state: "UploadState", *, again: bool) -> Step:
-    known = state.of(planned.file)
+def _step(planned: Planned, known: "SentFile | None", *, again: bool) -> Step:
     stage = known.stage if known else None
     if stage == "quarantined" and again:
         stage = None

@@ -3,8 +3,10 @@
 A row is keyed by path, size, modification time and SHA-256, so a file that changed is another
 file.  The first three can be the same by chance or by hand (a camera whose clock was reset, sizes
 set aside in advance), so they alone never say that a file is known: its mark does, which the
-system keeps, and else its digest, read anew.  A row moves from `hashed` over `sending` to `received` or `quarantined` and every step is
-durable before the next is taken: after a kill at any point the next run goes on from here.
+system keeps, and else its digest, read anew.
+
+A row moves from `hashed` over `sending` to `received` or `quarantined` and every step is durable
+before the next is taken: after a kill at any point the next run goes on from here.
 """
 
 import os
@@ -83,7 +85,7 @@ class UploadState:
         self._database.close()
 
     def of(self, file: FoundFile) -> SentFile | None:
-        """Return what is known of this very file, told by its mark, or None; the furthest stage if there are several."""
+        """Return what is known of this very file, told by its mark, or None; the furthest stage if several."""
         rows = [row for row in self.like(file) if file.mark is not None and row.mark == file.mark]
         order: tuple[Stage, ...] = ("received", "quarantined", "sending", "hashed")
         return min(rows, key=lambda row: order.index(row.stage), default=None)

@@ -51,15 +51,37 @@ class Sender:
     patience: timedelta
     pace: Pace = field(default_factory=Pace)
 
-    def send(self, file: FoundFile, said: Mapping[str, str], *, declare: bool = True) -> SentFile:
+    def known(self, file: FoundFile) -> SentFile | None:
+        """Return what is known of the file, or None when nothing is.
+
+        Where only path, size and time are those of a file that was dealt with, its bytes are read
+        and the digest decides: another recording under the same name is never taken for it.
+        Keeps nothing.  Raises ConflictError when the file changes meanwhile, OSError when it cannot be read.
+        """
+        row = self.state.of(file)
+        like = self.state.like(file)
+        if row is not None or not like:
+            return row
+        hashed = self._hashed(file)
+        same = next((each for each in like if each.sha256 == hashed.sha256), None)
+        return hashed if same is None else replace(same, mark=file.mark)
+
+    def remember(self, row: SentFile) -> None:
+        """Keep what `known` returned, so that the next run need not read the file again."""
+        self._keep(row)
+
+    def send(
+        self, file: FoundFile, said: Mapping[str, str], *, declare: bool = True, known: SentFile | None = None
+    ) -> SentFile:
         """Bring one file to its end: `received` with a checked receipt, or `quarantined` with the reason.
 
         `said` is what is announced besides name and digest.  Without `declare` no digest is
-        announced, which only people may do.  Raises an EvidenceError when neither end was reached.
+        announced, which only people may do.  `known` is what `known` returned just now, if it was
+        asked.  Raises an EvidenceError when neither end was reached.
         """
-        row = self.state.of(file)
-        if row is None:
-            row = self._keep(self._hashed(file))
+        row = known or self.known(file) or self._hashed(file)
+        if row != self.state.of(file):
+            row = self._keep(row)
         if row.stage in ("received", "quarantined"):
             return row
         if row.upload_id is None:
@@ -83,7 +105,9 @@ class Sender:
             raise ConflictError(
                 "the file changed while it was read", next_step="run the same command when it stands still"
             )
-        return SentFile(path=file.path, size=file.size, mtime_ns=file.mtime_ns, sha256=digest, stage="hashed")
+        return SentFile(
+            path=file.path, size=file.size, mtime_ns=file.mtime_ns, sha256=digest, stage="hashed", mark=file.mark
+        )
 
     def _opened(self, row: SentFile, file: FoundFile, said: Mapping[str, str], *, declare: bool) -> SentFile:
         digest = {"sha256": row.sha256} if declare else {}
