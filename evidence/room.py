@@ -82,12 +82,21 @@ def prepare(settings: Settings, *, clock: Clock = system_clock) -> str:
                 AgencyKeyring.create(settings.agency_key_path)
             signing = SigningKeys.create(settings.signing_keys_path, origin)
             KeyRing.open(settings.signing_keys_path / "tokens", at=clock())
-            with unit_of_work(make_session) as session:
-                signing.register(session, request_id=str(new_id()))
+            _register_keys(signing, urls.owner)
             open_store(settings).prepare()
         finally:
             engine.dispose()
     return origin
+
+
+def _register_keys(signing: SigningKeys, owner_url: str) -> None:
+    """Enter new keys as the owner: whoever holds the application's role may not add one to the trust file."""
+    engine = database.connect(owner_url, pool_size=1)
+    try:
+        with unit_of_work(database.sessions(engine)) as session:
+            signing.register(session, request_id=str(new_id()))
+    finally:
+        engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, false
 from sqlalchemy.orm import Session
 
 from auth.principals import Principal
@@ -51,6 +51,8 @@ def thing(of: EvidenceItem) -> Thing:
 
 
 def _is(named: str) -> ColumnElement[bool]:
+    if not named.isprintable():
+        return false()  # PostgreSQL knows no NUL, and no number of ours has a character nobody can type
     try:
         return EvidenceItem.id == UUID(named)
     except ValueError:

@@ -9,12 +9,16 @@ from pydantic import BaseModel, Field
 from evidence.access.reach import Seen
 from evidence.api.dependencies import DatabaseSession
 from evidence.api.guards import ItemFor
-from evidence.api.paging import Limit
+from evidence.api.paging import Limit, link
 from evidence.custody import history
 from evidence.custody.events import chain_of
 from evidence.custody.history import Entry
+from evidence.proof import FormatError
 
 router = APIRouter(tags=["Chain of custody"])
+
+UNREADABLE = "unreadable"
+"""What is shown as the act of a record whose body no event of ours could have written."""
 
 CustodyOfItem = Annotated[Seen, Depends(ItemFor("custody.read"))]
 
@@ -45,24 +49,28 @@ def show_custody(
     response: Response,
     item: CustodyOfItem,
     session: DatabaseSession,
-    after: Annotated[int, Query(ge=0, description="The record number after which to go on.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The record number after which to go on.")] = 0,
     limit: Limit = 100,
 ) -> ChainPage:
     """Show the chain of custody of an evidence item."""
     chain = chain_of("item", item.item.id)
     entries = history.page(session, chain, after=after, limit=limit)
     if len(entries) == limit:
-        response.headers["Link"] = f'<{request.url.include_query_params(after=entries[-1].seq)}>; rel="next"'
+        link(request, response, after=entries[-1].seq)
     # For a role that sees no content (an auditor), custody is shown without what it discloses.
     return ChainPage(chain=chain, records=[_shown(entry, content=item.content) for entry in entries])
 
 
 def _shown(entry: Entry, *, content: bool) -> RecordShown:
-    record, body = entry.record, entry.body
+    try:
+        body, act = entry.body, str(entry.body["act"])
+    except (FormatError, KeyError):
+        # Somebody wrote past the program. The page must still show it, and everything after it.
+        body, act = {}, UNREADABLE
     return RecordShown(
         seq=entry.seq,
-        at=datetime.fromisoformat(record.at),
-        act=body["act"],
+        at=datetime.fromisoformat(entry.record.at),
+        act=act,
         hash=entry.hash.hex(),
         body=body,
         disclosures={each.name: each.value for each in entry.disclosures} if content else None,

@@ -27,4 +27,10 @@ def after(cursor: str | None) -> UUID | None:
 def link_next(request: Request, response: Response, last: UUID) -> None:
     """Say in the Link header where the next page is."""
     cursor = urlsafe_b64encode(last.bytes).decode().rstrip("=")
-    response.headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+    link(request, response, cursor=cursor)
+
+
+def link(request: Request, response: Response, **further: str | int) -> None:
+    """Link to this address with these query members. Relative: the Host header is the client's to choose."""
+    there = request.url.include_query_params(**further)
+    response.headers["Link"] = f'<{there.path}?{there.query}>; rel="next"'

@@ -73,12 +73,17 @@ def problem(
         "type": f"urn:evidence-room:problem:{slug}",
         "title": title,
         "status": status,
-        "detail": detail,
-        "next_step": next_step,
+        "detail": _encodable(detail),
+        "next_step": _encodable(next_step),
         "request_id": getattr(request.state, "request_id", ""),
         **members,
     }
     return JSONResponse(content, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _encodable(text: str) -> str:
+    """Write out what UTF-8 cannot carry: a problem may quote what was sent."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _expected(request: Request, error: Exception) -> JSONResponse:

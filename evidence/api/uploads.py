@@ -7,7 +7,6 @@ again.  And what has all its bytes is not terminated any more.
 
 import asyncio
 import base64
-import binascii
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -145,6 +144,8 @@ async def open_upload(
         request_id=request_id,
     )
     upload_id = UploadId(upload.id)
+    # On every answer from here on, also on a problem: the upload is there and can be gone on with.
+    request.state.headers = {**request.state.headers, "Location": _path(upload_id)}
     begins = content_type == OFFSET_STREAM
     if begins or upload.size == 0:
         body = _parts(request) if begins else _nothing()
@@ -153,7 +154,6 @@ async def open_upload(
     answer = _answered(request, upload)
     if answer.status_code == 204:
         answer.status_code = 201
-    answer.headers["Location"] = _path(upload_id)
     return answer
 
 
@@ -357,7 +357,7 @@ def _checksum(said: str | None) -> Checksum | None:
     algorithm, _, encoded = said.partition(" ")
     try:
         expected = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:
         expected = b""
     if algorithm not in ALGORITHMS or not expected:
         raise InvalidError(

@@ -10,12 +10,13 @@ says more is refused when it is recorded.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import ClassVar, Self
 from uuid import UUID
 
 from auth.principals import Principal, PrincipalKind
+from evidence.clock import written
 from evidence.proof.canonical import Value
 
 Members = dict[str, Value]
@@ -213,7 +214,7 @@ def _plain(value: Value) -> Value:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if at is None else written(at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from evidence import custody
+from evidence.clock import written
 from evidence.custody.events import Actor, KeyAdded
 from evidence.custody.models import SigningKey
 from evidence.errors import SetupError
@@ -110,8 +110,8 @@ def trust(session: Session, origin: str) -> Trust:
                 name=key_name(origin, row.role),
                 role=row.role,
                 public=row.public,
-                valid_from=_instant(row.valid_from),
-                valid_until=None if row.valid_until is None else _instant(row.valid_until),
+                valid_from=written(row.valid_from),
+                valid_until=None if row.valid_until is None else written(row.valid_until),
                 algorithm=row.algorithm,
             )
             for row in rows
@@ -121,10 +121,6 @@ def trust(session: Session, origin: str) -> Trust:
 
 def _row_id(key: note.VerifierKey) -> str:
     return f"{key.name}+{key.key_id.hex()}"
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _path(folder: Path, role: str) -> Path:

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from evidence.clock import written
 from evidence.custody.keys import SigningKeys
 from evidence.custody.ledger import SealedRecord
 from evidence.custody.models import CustodyReceipt
@@ -28,7 +29,7 @@ def give(session: Session, sealed: SealedRecord, signing: SigningKeys, *, merge_
         chain=sealed.chain,
         seq=sealed.seq,
         leaf=sealed.hash,
-        at=sealed.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        at=written(sealed.at),
         merge_delay=int(merge_delay.total_seconds()),
     )
     note = signing.sign(ROLE, receipt.write())

@@ -183,12 +183,15 @@ def _pack(room: Room, session: Session, export: Export, exported: Exported) -> t
     # What was recorded since the intent belongs to the next export: this one ends with itself.
     entries = history.whole(session, exported.head.chain)
     records = list(takewhile(lambda entry: entry.seq <= exported.head.seq, entries))
-    given: list[Disclosure] = []
-    withheld: list[Disclosure] = []
-    for record in records:
-        for disclosed in record.disclosures:
-            stays = not exported.content or disclosed.name in export.withhold
-            (withheld if stays else given).append(disclosed)
+    given: list[Disclosure] = [
+        disclosed
+        for record in records
+        for disclosed in record.disclosures
+        if exported.content and disclosed.name not in export.withhold
+    ]
+    # Not only what is withheld by name: also what was erased, of which a record keeps the digest.
+    promised = [digest for record in records for digest in record.body.get("sd", [])]
+    told = {disclosed.digest for disclosed in given}
     contents = Contents(
         item_id=item.id,
         number="withheld" if "number" in export.withhold else item.number,
@@ -198,7 +201,7 @@ def _pack(room: Room, session: Session, export: Export, exported: Exported) -> t
         disclosures=[disclosed.text for disclosed in given],
         receipts={record.seq: record.receipt for record in records if record.receipt is not None},
     )
-    return contents, [disclosed.digest for disclosed in withheld]
+    return contents, [digest for digest in promised if digest not in told]
 
 
 def _original(room: Room, session: Session, item: EvidenceItem, export: Export) -> Original:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from evidence.clock import written
 from evidence.errors import IntegrityError
 from evidence.proof import heads, package
 
@@ -121,7 +122,7 @@ def _index(packing: Packing) -> bytes:
     return package.Package(
         id=str(packing.id),
         origin=packing.origin,
-        made_at=instant(packing.made_at),
+        made_at=written(packing.made_at),
         items=tuple(_packed(contents) for contents in packing.items),
         withheld=packing.withheld,
         files=(package.PackedFile(package.README, sha256(readme).digest(), len(readme)),),
@@ -148,12 +149,7 @@ def _packed(contents: Contents) -> package.PackedItem:
 
 
 def _heads(packing: Packing, index: bytes) -> str:
-    return heads.Heads(packing.origin, instant(packing.made_at), sha256(index).digest(), tuple(packing.heads)).write()
-
-
-def instant(at: datetime) -> str:
-    """Write an instant as custody does: UTC, six decimals, Z."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return heads.Heads(packing.origin, written(packing.made_at), sha256(index).digest(), tuple(packing.heads)).write()
 
 
 def _intact(original: Original, item_id: UUID) -> Iterator[bytes]:

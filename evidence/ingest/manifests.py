@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from mimetypes import MimeTypes
 from typing import Self
 
 from evidence.errors import InvalidError
@@ -22,6 +23,14 @@ LONGEST_ANNOUNCEMENT = 16 * 1024
 
 LONGEST_FIELD = 255
 """Characters of a camera, officer, incident or content type that are shown; the announcement keeps the rest."""
+
+CONTENT_TYPES = frozenset(MimeTypes().types_map[True].values()) | {
+    "audio/flac",
+    "audio/mp4",
+    "video/mp2t",
+    "video/x-matroska",
+}
+"""What may stand in a custody record as a content type: names of formats, and no free text."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ANNOUNCED = re.compile(r"[\x20-\x7e]*")
@@ -69,7 +78,7 @@ class Manifest:
         """Return the description of the item: without control characters, each field cut to what is shown."""
         return Description(
             filename=_shown(self.filename),
-            content_type=(_shown(self.content_type) or "application/octet-stream")[:LONGEST_FIELD],
+            content_type=self.content_type if self.content_type in CONTENT_TYPES else "application/octet-stream",
             recorded_at=self.recorded_at,
             camera_serial=_field(self.camera),
             officer_badge=_field(self.officer),

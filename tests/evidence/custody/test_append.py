@@ -316,6 +316,13 @@ def test_what_would_break_the_framing_is_refused(
         connections().execute("SELECT custody_append(%s, ARRAY['k'], %s)", [[chain], [body]])
 
 
+def test_what_is_no_json_is_refused_because_it_could_never_be_taken_out(
+    connections: Callable[[], psycopg.Connection],
+) -> None:
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+        connections().execute("SELECT custody_append(%s, ARRAY['k'], %s)", [[ITEM_CHAIN], ["{not json}"]])
+
+
 def test_chains_out_of_order_are_refused_because_two_could_wait_for_each_other(
     connections: Callable[[], psycopg.Connection],
 ) -> None:

@@ -17,11 +17,10 @@ from auth.principals import Principal
 from evidence import custody
 from evidence.custody import events, history, ledger
 from evidence.custody.events import AccountSignedIn, Actor, CitedObject, CustodyEvent, ItemReceived, RoleGranted
-from evidence.custody.models import SigningKey
+from evidence.custody.models import CustodyReceipt
 from evidence.database import Sessions, before_commit, unit_of_work
 from evidence.errors import TooLargeError, UnavailableError
 from evidence.proof import FormatError, acts, canonical, record
-from tests.conftest import NOON
 from tests.support.custody import OFFICER, an_actor, faults, refused, rows, signed_in
 from tests.support.database import Database, driver_url
 
@@ -235,15 +234,15 @@ def test_a_database_that_goes_away_before_the_append_is_named(sessions: Sessions
 
 
 def test_what_cannot_be_written_never_reaches_the_lock_of_a_chain(sessions: Sessions, database: Database) -> None:
-    def add_a_key_without_a_role(session: Session) -> None:
-        session.add(SigningKey(id="k", algorithm="ed25519", public=b"", valid_from=NOON))
+    def add_a_receipt_of_nothing(session: Session) -> None:
+        session.add(CustodyReceipt(record_id=4711, note=""))
 
     def appends_tried() -> object:
         with psycopg.connect(driver_url(database.superuser_url)) as connection:
             return connection.execute("SELECT is_called FROM custody_record_id_seq").fetchone()
 
     with pytest.raises(IntegrityError):
-        work_that_fails(sessions, add_a_key_without_a_role)
+        work_that_fails(sessions, add_a_receipt_of_nothing)
     assert appends_tried() == (False,)
 
     work_that_fails(sessions, lambda session: None)

@@ -1,18 +1,21 @@
 """Signing keys are made once, kept to ourselves, registered in the chain, and known by the trust file."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy.exc import ProgrammingError
 
 from evidence.custody import history, keys, origin
 from evidence.custody.keys import SigningKeys
-from evidence.database import Sessions, unit_of_work
+from evidence.database import Sessions, connect, unit_of_work
+from evidence.database import sessions as session_factory
 from evidence.errors import SetupError
 from evidence.proof import note, trust
-from tests.support.database import ORIGIN
+from tests.support.database import ORIGIN, Database
 
 
 @pytest.fixture
@@ -85,10 +88,25 @@ def test_what_is_not_an_ed25519_key_is_refused(folder: Path, content: bytes) -> 
         SigningKeys.open(folder, ORIGIN)
 
 
-def test_keys_are_registered_once_and_stand_in_their_chain(folder: Path, sessions: Sessions) -> None:
+@pytest.fixture
+def owners(database: Database) -> Iterator[Sessions]:
+    """Sessions of the role that migrates: it alone enters keys."""
+    engine = connect(database.owner_url)
+    yield session_factory(engine)
+    engine.dispose()
+
+
+def test_the_application_cannot_add_a_key_that_strangers_would_trust(folder: Path, sessions: Sessions) -> None:
+    signing = SigningKeys.create(folder, ORIGIN)
+
+    with pytest.raises(ProgrammingError, match="permission denied"), unit_of_work(sessions) as session:
+        signing.register(session, request_id="mine")
+
+
+def test_keys_are_registered_once_and_stand_in_their_chain(folder: Path, sessions: Sessions, owners: Sessions) -> None:
     signing = SigningKeys.create(folder, ORIGIN)
     for request in ("first", "second"):
-        with unit_of_work(sessions) as session:
+        with unit_of_work(owners) as session:
             signing.register(session, request_id=request)
 
     with sessions() as session:
@@ -104,9 +122,11 @@ def test_keys_are_registered_once_and_stand_in_their_chain(folder: Path, session
     }
 
 
-def test_every_record_is_made_within_the_time_of_the_key_that_signs_for_it(folder: Path, sessions: Sessions) -> None:
+def test_every_record_is_made_within_the_time_of_the_key_that_signs_for_it(
+    folder: Path, sessions: Sessions, owners: Sessions
+) -> None:
     signing = SigningKeys.create(folder, ORIGIN)
-    with unit_of_work(sessions) as session:
+    with unit_of_work(owners) as session:
         signing.register(session, request_id="first")
 
     with sessions() as session:
