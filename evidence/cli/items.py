@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 ITEMS = "/api/v1/items"
 LARGEST_PAGE = 200
 
+UNSAID = "application/octet-stream"
+"""The kind of a file of which nobody said any."""
+
+LONG_FACTS = ("media",)
+"""Too long for a table; `item show` has them above it, and --json whole."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -38,12 +44,15 @@ def list_items(
     profile: ProfileName = "default",
 ) -> None:
     """List the evidence items you may see, in the order they were received."""
+    from evidence.docking.connection import LONGEST_PAGE, read_json
+
     found: list[dict[str, Any]] = []
     with profiles.signed_in(profile) as connection:
         while len(found) < limit:
             query: dict[str, str | int] = {"limit": min(LARGEST_PAGE, limit - len(found))}
-            answer = connection.request("GET", ITEMS, params=query | ({"cursor": cursor} if cursor else {}))
-            for item in answer.json()["items"]:
+            asked = query | ({"cursor": cursor} if cursor else {})
+            answer = connection.request("GET", ITEMS, longest=LONGEST_PAGE, params=asked)
+            for item in read_json(answer)["items"]:
                 found.append(item)
                 out.found(item, done=len(found))
             cursor = _next(answer.headers.get("link", ""), "cursor")
@@ -67,8 +76,10 @@ def show_item(
     with profiles.signed_in(profile) as connection:
         shown = connection.get(f"{ITEMS}/{quote(item, safe='')}")
         chain = _chain(connection, shown["id"]) if custody else None
-    for name, value in _lines(shown):
+    for name, value in lines(shown):
         out.say(f"{name:<13}{value}")
+    if shown.get("content") is None:
+        out.remark("Its content (file, camera, officer, what the recording is) is not shown to your role.")
     if chain is not None:
         _show_chain(out, chain)
     out.sum_up(item=shown, **({} if chain is None else {"custody": chain}))
@@ -123,7 +134,8 @@ def _row(item: dict[str, Any]) -> list[str]:
     ]
 
 
-def _lines(item: dict[str, Any]) -> list[tuple[str, str]]:
+def lines(item: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what people are shown of an item: names and values. What nobody knows or may see is left out."""
     content = item.get("content") or {}
     declared = {
         "sha256": "its digest was declared before it arrived",
@@ -133,7 +145,7 @@ def _lines(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("number", item["number"]),
         ("id", item["id"]),
         ("file", content.get("filename")),
-        ("kind", content.get("content_type")),
+        ("kind", _kind(content.get("content_type"))),
         ("size", f"{item['size']} bytes"),
         ("sha256", item["sha256"]),
         ("declared", declared.get(item["declared"], item["declared"])),
@@ -142,29 +154,83 @@ def _lines(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("camera", content.get("camera")),
         ("officer", content.get("officer")),
         ("incident", content.get("incident")),
+        *_media(content.get("media") or {}),
         ("media note", content.get("media_note")),
     ]
     return [(name, str(value)) for name, value in said if value]
 
 
 def _chain(connection: "Connection", item: str) -> list[dict[str, Any]]:
+    from evidence.docking.connection import LONGEST_PAGE, read_json
+
     records: list[dict[str, Any]] = []
     after: str | None = "0"
     while after is not None:
-        answer = connection.request("GET", f"{ITEMS}/{item}/custody", params={"after": after, "limit": LARGEST_PAGE})
-        records += answer.json()["records"]
+        query = {"after": after, "limit": LARGEST_PAGE}
+        answer = connection.request("GET", f"{ITEMS}/{item}/custody", longest=LONGEST_PAGE, params=query)
+        records += read_json(answer)["records"]
         after = _next(answer.headers.get("link", ""), "after")
     return records
 
 
+def _kind(content_type: str | None) -> str | None:
+    return "not said" if content_type == UNSAID else content_type
+
+
+def _media(media: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """Say what the worker read from the recording."""
+    length = media.get("duration_us")
+    streams = media.get("streams") or []
+    return [
+        ("container", media.get("container")),
+        ("length", f"{length / 1e6:.3f} s" if length is not None else None),
+        *(("video", f"{each['width']} x {each['height']}, {each['codec']}") for each in streams if _is(each, "video")),
+        *(
+            ("audio", f"{each['codec']}, {each['sample_rate']} Hz, {each['channels']} channels")
+            for each in streams
+            if _is(each, "audio")
+        ),
+    ]
+
+
+def _is(stream: dict[str, Any], kind: str) -> bool:
+    return stream.get("type") == kind
+
+
 def _show_chain(out: Output, records: list[dict[str, Any]]) -> None:
-    rows = []
-    for each in records:
-        actor = each["body"]["actor"]
-        disclosed = "; ".join(f"{name}: {value}" for name, value in (each["disclosures"] or {}).items())
-        rows.append([str(each["seq"]), each["at"], each["act"], f"{actor['type']} {actor['id']}", disclosed])
     out.say("")
-    out.table(("seq", "at", "act", "by", "disclosed"), rows)
+    out.table(("seq", "at", "act", "who", "facts"), [custody_row(each) for each in records])
+    if any(each["disclosures"] is None for each in records):
+        out.remark("Names and other disclosed fields are not shown to your role.")
+
+
+def custody_row(record: dict[str, Any]) -> list[str]:
+    """Return the row of a custody record for people: number, time, act, who, and the facts in short."""
+    said = {**record["body"].get("facts", {}), **(record["disclosures"] or {})}
+    who = {name: said.pop(name, None) for name in ("actor", "on_behalf")}
+    facts = "; ".join(f"{name}: {_short(value)}" for name, value in said.items() if name not in LONG_FACTS)
+    return [str(record["seq"]), record["at"][:19].replace("T", " "), record["act"], _who(record["body"], who), facts]
+
+
+def _who(body: dict[str, Any], disclosed: dict[str, Any]) -> str:
+    """Name the actor as disclosed, else by role and id; and for whom they acted."""
+    names = []
+    for member, named in disclosed.items():
+        if (actor := body.get(member)) is None:
+            continue
+        name = named.get("name") if isinstance(named, dict) else None
+        roles = ", ".join(actor.get("roles", [])) or actor["type"]
+        names.append(f"{name} ({roles})" if name else f"{roles} {actor['id']}" if actor["id"] != roles else roles)
+    return " for ".join(names)
+
+
+def _short(value: Any) -> str:
+    """Write a value in a few words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(each)}" for name, each in value.items() if each is not None)
+    if isinstance(value, list):
+        return ", ".join(map(_short, value))
+    return str(value)
 
 
 def _minute(instant: str | None) -> str:

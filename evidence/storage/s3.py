@@ -527,8 +527,8 @@ def _fail(error: Exception) -> NoReturn:
     if isinstance(error, NoCredentialsError):
         raise SetupError(
             "There are no credentials for the S3 service.",
-            next_step="Set EVIDENCE_S3_ACCESS_KEY and EVIDENCE_S3_SECRET_KEY, or let boto3 find its own (role, profile); "
-            "and EVIDENCE_S3_ENDPOINT, unless the service is that of AWS.",
+            next_step="Set EVIDENCE_S3_ACCESS_KEY and EVIDENCE_S3_SECRET_KEY, or let boto3 find its own (a role, a "
+            "profile); and set EVIDENCE_S3_ENDPOINT, unless the service is that of AWS.",
         ) from None
     if code in _DENIED:
         raise _DeniedError("The object store refuses.", next_step="Check the keys, and what they may do.") from None

@@ -316,6 +316,18 @@ def test_a_package_that_is_missing_is_a_mistake_in_the_command(room: Installatio
     )
 
 
+def test_a_trust_file_is_not_written_over_by_another(room: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "trust.json"
+    room.run("trust", "--out", file)
+    room.run("trust", "--out", file)
+    file.write_text("{}")
+
+    ended = room.run("trust", "--out", file, expect=[ExitCode.USAGE])
+
+    assert "holds other keys" in ended.stderr
+    assert file.read_text() == "{}"
+
+
 def test_a_package_is_never_written_over(room: Installation, package: Path) -> None:
     before = package.read_bytes()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from evidence.cli import logs, output
+from evidence.cli import items, logs, output
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
 from evidence.errors import UnavailableError
@@ -140,3 +140,32 @@ def test_what_a_library_logs_is_one_line_without_the_text_of_an_exception(
     said = json.loads(line)
     assert (said["event"], said["exception"]) == ("Side task failed: ConnectionError, stopping", "ConnectionError")
     assert "a secret" not in line
+
+
+def test_custody_is_told_in_words() -> None:
+    body = {
+        "actor": {"type": "account", "id": "7", "roles": ["officer"]},
+        "facts": {"outcome": "read"},
+    }
+    record = {"seq": 2, "at": "2026-11-22T05:06:07.123Z", "act": "item.probed", "body": body}
+
+    told = items.custody_row(
+        record | {"disclosures": {"actor": {"name": "O. Officer", "badge": "4711"}, "note": {"a": [1, 2], "b": None}}}
+    )
+    withheld = items.custody_row(record | {"disclosures": None})
+
+    assert told == ["2", "2026-11-22 05:06:07", "item.probed", "O. Officer (officer)", "outcome: read; note: a 1, 2"]
+    assert withheld[3:] == ["officer 7", "outcome: read"]
+
+
+def test_an_item_says_what_the_recording_is() -> None:
+    video = {"type": "video", "width": 1920, "height": 1080, "codec": "h264"}
+    media = {"container": "mov", "duration_us": 8_040_000, "streams": [video, {"type": "other", "codec": None}]}
+    content = {"filename": "a.mp4", "content_type": items.UNSAID, "media": media, "media_note": "Its end is missing."}
+    item = {"number": "2026-1", "id": "i", "size": 7, "sha256": "00", "declared": "none", "received_at": "now"}
+
+    said = dict(items.lines(item | {"content": content}))
+
+    assert (said["container"], said["length"], said["video"]) == ("mov", "8.040 s", "1920 x 1080, h264")
+    assert (said["kind"], said["media note"]) == ("not said", "Its end is missing.")
+    assert "video" not in dict(items.lines(item | {"content": None}))
