@@ -16,9 +16,18 @@ def add_to(app: typer.Typer) -> None:
 def check(
     package: Annotated[Path, typer.Argument(help="The package: a zip file or the folder unpacked from it.")],
     trust: Annotated[Path, typer.Option("--trust", help="The agency's public keys, from another source.")],
+    receipt: Annotated[
+        list[Path] | None, typer.Option("--receipt", help="A receipt that somebody else kept. May be repeated.")
+    ] = None,
+    history: Annotated[bool, typer.Option("--history", help="Tell every record of every item, in words.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for programs.")] = False,
 ) -> None:
-    """Check a package offline: what is altered, missing or out of order is named with its place."""
+    """Check a package offline: what is altered, missing or out of order is named with its place.
+
+    Exit status: 0 verified, 2 nothing was verified, 7 broken, 8 a required part is still to come.
+    """
     from evidence.verify import __main__ as verifier
 
-    raise typer.Exit(ExitCode(verifier.main([str(package), "--trust", str(trust), *(["--json"] if as_json else [])])))
+    asked = [str(package), "--trust", str(trust), *(f"--receipt={path}" for path in receipt or [])]
+    asked += [*(["--history"] if history else []), *(["--json"] if as_json else [])]
+    raise typer.Exit(ExitCode(verifier.main(asked)))

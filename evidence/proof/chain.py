@@ -16,8 +16,8 @@ from hashlib import sha256
 from evidence.proof import FormatError, record
 from evidence.proof.heads import Head
 
-Inspect = Callable[[int, bytes, bytes], str | None]
-"""Looks at (seq, body, leaf hash) of each record of the chain; returns what is wrong with the body, or None."""
+Inspect = Callable[[int, bytes, bytes, bytes], str | None]
+"""Looks at (seq, body, leaf hash, at) of each record of the chain; returns what is wrong with the body, or None."""
 
 MOST_BREAKS = 100
 """How many breaks of one chain are named; a hundred tell no less than a million."""
@@ -109,7 +109,7 @@ def find_breaks(
             walk.at = at
             walk.leaf = leaf = hashed(b"\0" + raw).digest()
             walk.expected = expected + 1
-            if inspect is not None and (wrong := inspect(expected, raw[size + _AT_SIZE :], leaf)):
+            if inspect is not None and (wrong := inspect(expected, raw[size + _AT_SIZE :], leaf, at[:-1])):
                 yield from walk.spoil(expected, position, wrong)
         else:
             yield from walk.step(raw, position, inspect)
@@ -166,7 +166,7 @@ class Walk:
             if at < self.at[:-1] and len(self._backwards) < MOST_BREAKS:
                 self._backwards.append((seq, position))
             self.at = at + b"\n"
-        if inspect is not None and (wrong_body := inspect(seq, body, leaf)):
+        if inspect is not None and (wrong_body := inspect(seq, body, leaf, at)):
             yield from self.spoil(seq, position, wrong_body)
 
     def spoil(self, seq: int, position: int, wrong: str) -> Iterator[Break]:
@@ -197,14 +197,14 @@ class Walk:
                 "C07",
                 reached + 1,
                 position,
-                f"the chain stops at record {reached}; the signed heads say it has {head.seq}: its end was cut off",
+                f"the history stops at record {reached}; the signed end marks say it has {head.seq}: its end is cut",
             )
         elif last > head.seq:
             yield self._name(
                 "C07",
                 head.seq + 1,
                 position,
-                f"the signed heads say the chain ends at record {head.seq}; here it goes on to record {last}",
+                f"the signed end marks say the history ends at record {head.seq}; here it goes on to record {last}",
             )
 
     def _settle_times(self) -> Iterator[Break]:
@@ -227,7 +227,7 @@ class Walk:
                     "C06",
                     1,
                     position,
-                    "record 1 does not begin this chain: its prev is not the one made from this origin and chain",
+                    "record 1 does not begin this history: it was made for another item or another installation",
                 )
             else:
                 self._broken_link(seq - 1, position - 1, named=prev, leaf=self.leaf)
@@ -291,7 +291,7 @@ class Walk:
                 run.first + 1,
                 run.position + 1,
                 f"record {run.first + 1} does not follow record {run.first}: "
-                "its prev names another record; records were put in another order, or its prev was altered",
+                "it names another one as its predecessor; records were put in another order, or that name was altered",
             )
         else:
             yield self._name(
@@ -372,7 +372,7 @@ class _Run:
         """What contradicts a run of one."""
         if self._by_head:
             return (
-                "it is not the one that the signed heads name as the last "
+                "it is not the one that the signed end marks name as the last "
                 "(or one before it was, and everything after that one was written anew)"
             )
         return f"it is not the one that record {self.first + 1} names as its predecessor"

@@ -33,12 +33,19 @@ _PROGRESS_EVERY = 64 << 20
 
 
 def verify(
-    path: Path, trust: Trust, *, checks: Sequence[Check] = CHECKS, tell: Callable[[Event], None] = lambda _event: None
+    path: Path,
+    trust: Trust,
+    *,
+    checks: Sequence[Check] = CHECKS,
+    tell: Callable[[Event], None] = lambda _event: None,
+    receipts: Sequence[tuple[str, bytes]] = (),
+    histories: bool = False,
 ) -> Verdict:
     """Hold the package at a path against the keys of the trust file and say what was found.
 
     Stronger checks (witnesses, time-stamps) are handed in as `checks=(*CHECKS, another)`.  `tell` is
-    called with events while the work goes on.  Raises UnreadableError when there is no package.
+    called with events while the work goes on.  `receipts` are receipts that somebody else kept, by name;
+    with `histories` each record is told, and memory grows with them.  Raises UnreadableError when there is no package.
     """
     with ExitStack() as stack:
         bundle = open_bundle(path, stack)
@@ -53,7 +60,7 @@ def verify(
                 tell({"kind": "progress", "done": done, "of": total})
 
         bundle.on_read = count
-        seen = Examination(bundle, trust)
+        seen = Examination(bundle, trust, receipts, histories)
         verdict = _begin(seen)
         tell(
             {"kind": "plan", "package": verdict.package, "items": len(seen.items), "files": verdict.files, "of": total}
@@ -69,6 +76,7 @@ def verify(
                 tell({"kind": "problem", **finding.members()})
                 if enough:
                     break
+        verdict.remarks = seen.remarks
         verdict.items = list(seen.reports.values())
         for report in verdict.items:
             if not any(finding.item == report.item for finding in verdict.findings):
@@ -85,7 +93,8 @@ def _findings(check: Check, seen: Examination) -> Iterator[Finding]:
 
 
 def _begin(seen: Examination) -> Verdict:
-    verdict = Verdict(origin=seen.trust.origin, files=len(seen.bundle.sizes))
+    verdict = Verdict(origin=seen.trust.origin, files=len(seen.bundle.sizes), stranger=seen.stranger)
+    verdict.keys = [f"{key.role} {key.key_id.hex()}, public key {key.public.hex()}" for key in seen.trust.keys]
     if seen.index is not None:
         verdict.package, verdict.made_at = seen.index.id, seen.index.made_at
         verdict.reason = seen.index.withheld.reason

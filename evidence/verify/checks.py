@@ -9,6 +9,7 @@
     7  originals     the bytes are those that were received, chunk by chunk            O01 O02
     8  items         those of the heads, no more and no fewer                          C07 D02
     9  lists         every file is listed, and every listed file is there as listed    P01
+   10  kept          receipts that somebody else kept: each names a record that is there    R01 K01 K02 K03 L02
 
 A finding is made once, at its root; what only follows from it is left out (FORMAT.md 11).
 """
@@ -19,8 +20,8 @@ from evidence.proof import package
 from evidence.proof.receipt import Receipt
 from evidence.verify import lists, originals
 from evidence.verify.examination import Examination
-from evidence.verify.history import History, Received
-from evidence.verify.verdict import Finding
+from evidence.verify.history import History, Received, Told
+from evidence.verify.verdict import KEPT, Entry, Finding
 
 Check = Callable[[Examination], Iterable[Finding]]
 """Looks at a package under examination and says what is wrong with it. A stronger checker is one more of these."""
@@ -50,6 +51,10 @@ def check_chains(seen: Examination) -> Iterator[Finding]:
         history = seen.history(item)
         report = seen.reports[item.item]
         report.records, report.unknown_acts = history.records, history.unknown_acts
+        report.received_at, report.exported_at = history.received_at, history.exported_at
+        if history.sound and history.received is not None:
+            report.sha256, report.filename = history.received.sha256.hex(), history.filename
+        report.history = [_entry(told, history) for told in history.told]
         if item.records in seen.bundle.refused:
             continue
         if item.records in seen.damaged:
@@ -95,14 +100,17 @@ def check_disclosures(seen: Examination) -> Iterator[Finding]:
             strays, excused = {0: strays[0]}, ledger.missing_count
         for number, wrong in strays.items():
             where = f"disclosure {number}" if number else ""
-            message = f"a disclosed field is not as it was recorded: {wrong}"
+            name = ledger.stray_names.get(number)
+            called = "a disclosed field" if name is None else f'the field "{name}"'
+            message = f"{called} is not as it was recorded: {wrong}"
             yield Finding("D01", place, message, item=item.item, where=where)
         # A disclosure that was altered fails twice: its digest is in no record, and the one in the
         # record has no disclosure.  It is named once, as altered.
         for seq, count in ledger.missing.items():
             left, excused = max(0, count - excused), max(0, excused - count)
             if left:
-                message = f"{left} salted field(s) of record {seq} are neither disclosed nor declared as withheld"
+                fields = "1 field" if left == 1 else f"{left} fields"
+                message = f"{fields} of record {seq}: neither disclosed nor declared as withheld"
                 yield Finding("D02", place, message, item=item.item, seq=seq)
 
 
@@ -131,11 +139,11 @@ def check_items(seen: Examination) -> Iterator[Finding]:
     for chain in sorted(signed - named.keys()):
         item = chain.partition("/")[2] or None
         yield Finding(
-            "D02", package.HEADS, f"the signed heads name {chain}, and the package leaves it out unsaid", item=item
+            "D02", package.HEADS, f"the signed end marks name {chain}, and the package leaves it out unsaid", item=item
         )
     for chain in sorted(named.keys() - signed):
         left_out = named[chain]
-        message = "the signed heads do not know this item, so nothing says where its history ends"
+        message = "the signed end marks do not know this item, so nothing says where its history ends"
         yield Finding("C07", left_out.records, message, item=left_out.item)
 
 
@@ -145,6 +153,33 @@ def check_lists(seen: Examination) -> Iterator[Finding]:
         if path not in seen.explained:
             seen.explained.add(path)
             yield Finding("P01", path, message)
+
+
+def check_kept_receipts(seen: Examination) -> Iterator[Finding]:
+    """10. Every receipt that was given beside the package names a record that is there."""
+    items = {package.item_chain(item.item): item for item in seen.items}
+    for opened in seen.kept_receipts:
+        if opened.finding is not None:
+            yield opened.finding
+            continue
+        assert opened.receipt is not None
+        given, name = opened.receipt, opened.path.removeprefix(KEPT)
+        item = items.get(given.chain)
+        if item is None:
+            seen.remarks.append(f"{name} is unrelated: it is for {given.chain}, which is not in this package")
+            continue
+        head, history = seen.head(item), seen.history(item)
+        of_record = f"{name} is for record {given.seq} of item {item.number}"
+        if head is not None and seen.heads is not None and given.seq > head.seq and given.at > seen.heads.at:
+            # Made after the package was: that it is not here is no fault.
+            remark = f"of {given.at}; the package says it was made earlier, at {seen.heads.at}. Ask for a newer one"
+            seen.remarks.append(f"{of_record}, {remark}")
+        elif wrong := _wrong_receipt(given, given.chain, history):
+            yield Finding("R01", opened.path, wrong, item=item.item, seq=given.seq)
+        elif history.sound:
+            seen.remarks.append(f"{of_record}, and that record is here, unchanged")
+        else:
+            seen.remarks.append(f"{of_record}, and could not be compared, because the history is altered")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -157,8 +192,16 @@ CHECKS: tuple[Check, ...] = (
     check_originals,
     check_items,
     check_lists,
+    check_kept_receipts,
 )
 """Every check, in order."""
+
+
+def _entry(told: Told, history: History) -> Entry:
+    """Put the fields that were disclosed beside what a record says openly."""
+    values = history.ledger.values
+    fields = [values[digest] for digest in told.salted if digest in values]
+    return Entry(told.seq, told.at, told.act, told.actor, tuple(fields), len(told.salted) - len(fields))
 
 
 def _wrong_receipt(receipt: Receipt, chain: str, history: History) -> str | None:

@@ -4,7 +4,7 @@ The checks ask; this answers.  Nothing here makes a finding except about what it
 which the check that owns the part then reports.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from evidence.proof import FormatError, note, package, receipt
@@ -13,7 +13,7 @@ from evidence.proof.trust import Trust
 from evidence.verify.bundle import Bundle, DamagedError
 from evidence.verify.history import History, read_history
 from evidence.verify.signed import NotTrustedError, open_signed
-from evidence.verify.verdict import Finding, ItemReport
+from evidence.verify.verdict import KEPT, Finding, ItemReport
 
 
 @dataclass(slots=True)
@@ -30,11 +30,15 @@ class Examination:
     """A package, the keys it is held against, and what is known so far.
 
     `explained` are paths that a finding was made for: their digests need not be complained of again.
-    `damaged` says of paths why they could not be read to their end.
+    `damaged` says of paths why they could not be read to their end.  `kept` are receipts that somebody
+    else kept, by name; what is to be said of them, and is no finding, goes to `remarks`.  `stranger` is
+    the installation that the package says it is of, if the trust file is of another and has no part in it.
     """
 
     bundle: Bundle
     trust: Trust
+    kept: Sequence[tuple[str, bytes]] = ()
+    tell_histories: bool = False
     explained: set[str] = field(default_factory=set)
     damaged: dict[str, str] = field(default_factory=dict)
     reports: dict[str, ItemReport] = field(default_factory=dict)
@@ -42,6 +46,9 @@ class Examination:
     heads_finding: Finding | None = None
     index: package.Package | None = None
     index_finding: Finding | None = None
+    stranger: str | None = None
+    kept_receipts: list[OpenedReceipt] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     _histories: dict[str, History] = field(default_factory=dict)
     _receipts: dict[str, list[OpenedReceipt]] = field(default_factory=dict)
     _heads_by_chain: dict[str, heads_format.Head] = field(default_factory=dict)
@@ -51,6 +58,8 @@ class Examination:
         """Read heads and index, on which everything else stands."""
         self._open_heads()
         self._open_index()
+        for name, raw in self.kept:
+            self._open_kept(name, raw)
         for item in self.items:
             self.reports[item.item] = ItemReport(item.item, item.number)
 
@@ -97,16 +106,17 @@ class Examination:
         if not self.is_there(place):
             if self.is_missing(place):
                 self.heads_finding = Finding(
-                    "C07", place, "the signed heads are not there, so nothing says where any history ends"
+                    "C07", place, "the signed end marks are not there, so nothing says where any history ends"
                 )
             return
         try:
             raw = self.bundle.read_whole(place, most=note.LARGEST_NOTE)
             self.heads = open_signed(raw, self.trust, role=heads_format.ROLE, parse=heads_format.parse, malformed="C08")
         except NotTrustedError as wrong:
-            self.heads_finding = Finding(wrong.code, place, f"the signed heads cannot be relied on: {wrong}")
+            self.stranger = wrong.stranger
+            self.heads_finding = Finding(wrong.code, place, f"the signed end marks cannot be relied on: {wrong}")
         except DamagedError as wrong:
-            self.heads_finding = Finding("C08", place, f"the signed heads cannot be read: {wrong}")
+            self.heads_finding = Finding("C08", place, f"the signed end marks cannot be read: {wrong}")
         else:
             self._heads_by_chain = {head.chain: head for head in self.heads.heads}
 
@@ -124,8 +134,21 @@ class Examination:
         self._withheld = frozenset(self.index.withheld.disclosures)
         if self.heads is not None and self.bundle.digest(place) != self.heads.package:
             self.index_finding = Finding(
-                "P01", place, "the index of the package was altered: the signed heads name another"
+                "P01", place, "the index of the package was altered: the signed end marks name another"
             )
+
+    def _open_kept(self, name: str, raw: bytes) -> None:
+        path = f"{KEPT}{name}"
+        try:
+            opened = open_signed(raw, self.trust, role=receipt.ROLE, parse=receipt.parse, malformed="R01")
+        except NotTrustedError as wrong:
+            if wrong.stranger is not None:
+                self.remarks.append(f"{name} is unrelated: it is a receipt of {wrong.stranger}")
+                return
+            finding = Finding(wrong.code, path, f"the receipt cannot be relied on: {wrong}")
+            self.kept_receipts.append(OpenedReceipt(path, None, finding))
+        else:
+            self.kept_receipts.append(OpenedReceipt(path, opened, None))
 
     def _open_receipt(self, path: str, item: package.PackedItem) -> OpenedReceipt:
         try:
@@ -147,13 +170,16 @@ class Examination:
             self.damaged[path] = str(wrong)
 
     def _read_history(self, item: package.PackedItem) -> History:
-        receipts = [opened.receipt.seq for opened in self.receipts(item) if opened.receipt is not None]
+        chain_name = package.item_chain(item.item)
+        at_hand = [opened.receipt for opened in self.receipts(item) if opened.receipt is not None]
+        at_hand += [opened.receipt for opened in self.kept_receipts if opened.receipt is not None]
         return read_history(
             self._blocks(item.records),
             self._blocks(item.disclosures) if self.is_there(item.disclosures) else [package.write_disclosures([])],
             origin=self.trust.origin,
-            chain_name=package.item_chain(item.item),
+            chain_name=chain_name,
             head=self.head(item),
             withheld=self._withheld,
-            receipts=receipts,
+            receipts=[each.seq for each in at_hand if each.chain == chain_name],
+            tell=self.tell_histories,
         )

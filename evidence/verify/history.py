@@ -6,6 +6,7 @@ another order they are remembered until their record comes.
 """
 
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -24,6 +25,13 @@ MOST_NAMED = 100
 RECEPTIONS = frozenset({"item.received", "item.transfer_received"})
 """Acts whose `original` says which bytes the item is."""
 
+FILENAME = "filename"
+"""The disclosed field of a reception that says what the original was called when it came."""
+
+LONGEST_NAME = 100
+LONGEST_VALUE = 300
+"""Letters of a disclosed name and value that are kept for showing."""
+
 _OPENING, _CLOSING = b'{"disclosures":[', b"]}"
 _QUOTED = re.compile(rb'"([A-Za-z0-9_-]+)"')
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -38,6 +46,17 @@ class Received:
     chunks: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One record as it is told: what it says openly, and the digests of the fields it does not."""
+
+    seq: int
+    at: str
+    act: str
+    actor: str
+    salted: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class History:
     """What was learned from the records of one item."""
@@ -48,6 +67,11 @@ class History:
     declared: bool | None = None
     ended: bool = False
     unknown_acts: int = 0
+    received_at: str | None = None
+    exported_at: str | None = None
+    received_seq: int = 0
+    tell: bool = False
+    told: list[Told] = field(default_factory=list)
     leaves: dict[int, set[bytes]] = field(default_factory=dict)
     ledger: "Ledger" = field(default_factory=lambda: Ledger(iter(()), frozenset()))
 
@@ -56,7 +80,13 @@ class History:
         """Whether the chain holds, so that what its records say can be relied on."""
         return all(each.code == "T04" for each in self.breaks)
 
-    def inspect(self, seq: int, body: bytes, leaf: bytes) -> str | None:
+    @property
+    def filename(self) -> str | None:
+        """What the original was called when it came, if that is disclosed."""
+        seq, name = self.ledger.filename
+        return name if seq == self.received_seq else None
+
+    def inspect(self, seq: int, body: bytes, leaf: bytes, at: bytes) -> str | None:
         """Take one record of the chain; return what is wrong with its body, or None."""
         try:
             value = canonical.decode(body)
@@ -66,12 +96,13 @@ class History:
         if seq in self.leaves:
             self.leaves[seq].add(leaf)
         act = value.get("act")
+        if type(act) is not str:
+            return "it does not say which act it records"
         if act not in acts.ACTS:
-            if type(act) is not str:
-                return "it does not say which act it records"
             self.unknown_acts += 1
         elif act in RECEPTIONS and self.received is None:
             self._receive(value)
+            self.received_at, self.received_seq = at.decode(), seq
         elif act in acts.ENDS_OF_ORIGINAL:
             # A derivative, or its key, may end while the original is kept.
             self.ended |= any(each.get("role") == "original" for each in _objects(value.get("obj")))
@@ -80,6 +111,12 @@ class History:
             if type(salted) is not list or not _all_strings(salted):
                 return "its `sd` is not a list of digests"
             self.ledger.expect(seq, salted)
+        if act == "item.exported":
+            self.exported_at = at.decode()
+        if self.tell:
+            actor = value.get("actor")
+            by = f"{actor.get('type')} {actor.get('id')}" if type(actor) is dict else "nobody named"
+            self.told.append(Told(seq, at.decode(), act, by, tuple(salted or ())))
         return None
 
     def _receive(self, value: dict[str, canonical.Value]) -> None:
@@ -103,12 +140,15 @@ def read_history(
     head: Head | None,
     withheld: Collection[str],
     receipts: Iterable[int],
+    tell: bool = False,
 ) -> History:
     """Walk the records of one chain, given as blocks of bytes, with the disclosures beside them.
 
-    `receipts` are the numbers of the records for which a receipt is at hand.
+    `receipts` are the numbers of the records for which a receipt is at hand.  To `tell` a history,
+    its records and disclosed fields are kept; for as long as that is asked, memory grows with it.
     """
-    history = History(ledger=Ledger(read_disclosures(disclosures), withheld), leaves={seq: set() for seq in receipts})
+    ledger = Ledger(read_disclosures(disclosures), withheld, keep=tell)
+    history = History(ledger=ledger, leaves={seq: set() for seq in receipts}, tell=tell)
     history.breaks = list(
         chain.find_breaks(chain.split(records), origin=origin, chain=chain_name, head=head, inspect=history.inspect)
     )
@@ -116,20 +156,35 @@ def read_history(
     return history
 
 
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """A disclosure that stands before its record: its place in the file, and what it says."""
+
+    number: int
+    name: str
+    value: str
+
+
 class Ledger:
-    """Digests that records commit to, against disclosures that were handed over.
+    """Digests that stand in records, against disclosures that were handed over.
 
     `strays` says of disclosures, by their place in the file from 1, why they do not belong (0: the
     file itself); `missing` says of records, by number, how many digests are neither disclosed nor
-    withheld.  Both hold the first MOST_NAMED; the counts are of all.
+    withheld.  Both hold the first MOST_NAMED; the counts are of all.  `stray_names` says what strays
+    call themselves, which nobody vouches for; `filename` the record and value of the first field of
+    that name; `values` the fields that belong, by digest, if they are to be kept.
     """
 
-    def __init__(self, texts: Iterator[str], withheld: Collection[str]) -> None:
+    def __init__(self, texts: Iterator[str], withheld: Collection[str], *, keep: bool = False) -> None:
         self._texts = enumerate(texts, 1)
         self._withheld = withheld
         self._exhausted = False
         self._awaited: dict[str, int] = {}
-        self._early: dict[str, int] = {}
+        self._early: dict[str, _Early] = {}
+        self._keep = keep
+        self.values: dict[str, tuple[str, str]] = {}
+        self.filename: tuple[int, str | None] = (0, None)
+        self.stray_names: dict[int, str] = {}
         self.disclosed = 0
         self.withheld = 0
         self.strays: dict[int, str] = {}
@@ -142,8 +197,8 @@ class Ledger:
         for digest in salted:
             if digest in self._withheld:
                 self.withheld += 1
-            elif self._early.pop(digest, None) is not None:
-                self.disclosed += 1
+            elif (early := self._early.pop(digest, None)) is not None:
+                self._belongs(seq, digest, early.name, early.value)
             elif self._exhausted:
                 self._miss(seq)
             else:
@@ -155,13 +210,14 @@ class Ledger:
         """Take what disclosures are left; what no record committed to is a stray."""
         while not self._exhausted:
             self._take_next()
-        for number in self._early.values():
-            self._stray(number, "no record of this item commits to it")
+        for early in self._early.values():
+            self._stray(early.number, "no record of this item has this field with this value", early.name)
 
     def _take_next(self) -> None:
         try:
             number, text = next(self._texts)
-            digest = disclosure.parse(text).digest
+            shown = disclosure.parse(text)
+            digest, name = shown.digest, sys.intern(shown.name[:LONGEST_NAME])
         except StopIteration:
             self._exhaust()
         except _ListError as wrong:
@@ -170,14 +226,22 @@ class Ledger:
         except FormatError as wrong:
             self._stray(number, str(wrong))
         else:
-            if self._awaited.pop(digest, None) is not None:
-                self.disclosed += 1
+            value = _in_words(shown.value) if self._keep or name == FILENAME else ""
+            if (seq := self._awaited.pop(digest, None)) is not None:
+                self._belongs(seq, digest, name, value)
             elif digest in self._withheld:
-                self._stray(number, "the index says that it is withheld, and here it is")
+                self._stray(number, "the index says that it is withheld, and here it is", name)
             elif len(self._early) < MOST_EARLY:
-                self._early[digest] = number
+                self._early[digest] = _Early(number, name, value)
             else:
-                self._stray(number, "too many disclosures are out of the order of their records")
+                self._stray(number, "too many disclosures are out of the order of their records", name)
+
+    def _belongs(self, seq: int, digest: str, name: str, value: str) -> None:
+        self.disclosed += 1
+        if name == FILENAME and not self.filename[0]:
+            self.filename = (seq, value)
+        if self._keep:
+            self.values[digest] = (name, value)
 
     def _exhaust(self) -> None:
         self._exhausted = True
@@ -190,10 +254,12 @@ class Ledger:
         if seq in self.missing or len(self.missing) < MOST_NAMED:
             self.missing[seq] = self.missing.get(seq, 0) + 1
 
-    def _stray(self, number: int, wrong: str) -> None:
+    def _stray(self, number: int, wrong: str, name: str | None = None) -> None:
         self.stray_count += 1
         if len(self.strays) < MOST_NAMED:
             self.strays[number] = wrong
+            if name is not None:
+                self.stray_names[number] = name
 
 
 def read_disclosures(blocks: Iterable[bytes]) -> Iterator[str]:
@@ -232,6 +298,10 @@ def _unquoted(quoted: bytes) -> str:
     if found is None:
         raise _ListError("the list of disclosures holds something else than disclosures")
     return found[1].decode()
+
+
+def _in_words(value: canonical.Value) -> str:
+    return (value if type(value) is str else canonical.encode(value).decode())[:LONGEST_VALUE]
 
 
 def _all_strings(values: list[canonical.Value]) -> bool:

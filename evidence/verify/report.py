@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from evidence.verify.verdict import MEANINGS, ItemReport, Verdict
+from evidence.proof import acts, package
+from evidence.verify.verdict import KEPT, MEANINGS, Entry, Finding, ItemReport, Verdict
 
 _OUTCOMES = {
-    "verified": "VERIFIED: everything in this package is as it was recorded.",
+    "verified": "VERIFIED: everything that is signed in this package is as it was recorded.",
     "broken": "BROKEN: this package is not as it was recorded. What is wrong, and where, stands below.",
     "incomplete": "INCOMPLETE: nothing wrong was found, but a part that is required is missing.",
 }
@@ -24,9 +25,9 @@ What this means, and what it cannot mean
   - A matching digest means: unchanged since it was received. It never means: authentic. What happened
     before (in front of the camera, in the camera, on the way to the dock) no digest can tell.
   - It cannot show acts that were never recorded, nor statements that were false when they were made.
-  - It cannot show a rewriting in which everybody with a key took part. The heads of the histories are
+  - It cannot show a rewriting in which everybody with a key took part. The end marks of the histories are
     unwitnessed: they are signed by one export key, and are only as honest as whoever holds it.
-    A receipt that somebody else kept can prove a record that was dropped.
+    A receipt that somebody else kept can prove a record that was dropped (--receipt FILE).
   - bag-info.txt is signed by nobody and proves nothing.
   - It stands on the trust file. Make sure that it came to you another way than the package."""
 
@@ -37,43 +38,115 @@ def write(verdict: Verdict) -> str:
 
 
 def _lines(verdict: Verdict) -> Iterator[str]:
-    yield _OUTCOMES[verdict.outcome]
+    yield _headline(verdict)
     yield ""
-    yield f"Package {verdict.package or 'without a readable index'} of {verdict.origin}"
+    called = f"Package {verdict.package or 'without a readable index'}"
+    yield f"{called} of {verdict.origin}" if verdict.stranger is None else f"{called}, says it is of {verdict.stranger}"
     if verdict.made_at is not None:
         yield f"made at {verdict.made_at}, {_count(len(verdict.items), 'evidence item')}, {verdict.files} files"
     for item in verdict.items:
         yield ""
-        yield from _item(item)
-    yield ""
-    yield from _withheld(verdict)
+        yield from _item(item, verdict.findings)
+    if verdict.stranger is None:
+        yield ""
+        yield from _withheld(verdict)
+    if verdict.remarks:
+        yield ""
+        yield "Receipts that were given beside the package"
+        for remark in verdict.remarks:
+            yield f"  - {plain(remark)}"
     if verdict.findings:
         yield ""
         yield f"Findings: {len(verdict.findings)}"
+        numbers = {item.item: item.number for item in verdict.items}
         for number, finding in enumerate(verdict.findings, 1):
             yield ""
             yield f"{number}. {finding.code}: {MEANINGS.get(finding.code, 'found by an additional check')}"
-            yield f"   place    {_plain(finding.place)}"
+            yield f"   place    {plain(finding.place)}"
             if finding.item is not None:
-                yield f"   item     {finding.item}"
+                evidence = numbers.get(finding.item)
+                yield f"   item     {finding.item if evidence is None else f'{plain(evidence)} ({finding.item})'}"
             if finding.seq is not None:
                 yield f"   record   {finding.seq}"
-            yield f"   found    {_plain(finding.message)}"
+            yield f"   found    {plain(finding.message)}"
+    if verdict.keys:
+        yield ""
+        yield f"Trust file of {verdict.origin}; compare its keys with the agency's by another way, such as a telephone"
+        for key in verdict.keys:
+            yield f"  {key}"
     yield ""
     yield _LIMITS
 
 
-def _item(item: ItemReport) -> Iterator[str]:
+def _headline(verdict: Verdict) -> str:
+    """Say no more than the findings do: another's trust file, or a forged receipt, is no altered package."""
+    if verdict.stranger is not None and all(finding.code == "L02" for finding in verdict.findings):
+        return (
+            f"NOT CHECKED AGAINST ITS MAKER: the trust file is of {verdict.origin}, the package says it is of "
+            f"{verdict.stranger}.\nNothing is said of the package itself. Get the trust file of its maker."
+        )
+    if verdict.findings and all(each.path.startswith(KEPT) and each.code != "R01" for each in verdict.findings):
+        return "BROKEN: a receipt that was given cannot be relied on. Against the package itself nothing was found."
+    return _OUTCOMES[verdict.outcome]
+
+
+def _item(item: ItemReport, findings: list[Finding]) -> Iterator[str]:
     size = "" if item.size is None else f" ({item.size} bytes)"
-    yield f"Item {_plain(item.number)} ({item.item})"
-    yield f"  original   {_ORIGINALS[item.original]}{size}"
-    yield f"  history    {_count(item.records, 'custody record')}, {_count(item.receipts, 'receipt')}"
-    yield f"  fields     {item.disclosed} disclosed, {item.withheld} withheld"
+    records, fields = package.records_path(item.item), package.disclosures_path(item.item)
+    yield f"Item {plain(item.number)} ({item.item})"
+    if item.filename is not None:
+        yield f'  file       "{plain(item.filename)}"'
+    yield f"  original   {_ORIGINALS[item.original]}{size}{_see(item, findings, 'O')}"
+    if item.sha256 is not None:
+        yield f"  SHA-256    {item.sha256}, as it was received"
+    altered = _see(item, findings, "CT", path=records)
+    vouched = next((number for number, each in enumerate(findings, 1) if _is_about_heads(each)), None)
+    if altered:
+        yield f"  history    ALTERED{altered}"
+    elif vouched is not None:
+        yield f"  history    NOT VOUCHED FOR, see finding {vouched}"
+    else:
+        yield f"  history    {_count(item.records, 'custody record')}"
+        yield f"  received   {item.received_at or 'not on record'}"
+        yield f"  exported   {item.exported_at or 'not on record'}"
+    yield f"  receipts   {item.receipts}{_see(item, findings, 'RKL')}"
+    wrong = _see(item, findings, "D", path=fields)
+    if wrong:
+        yield f"  fields     ALTERED or left out{wrong}"
+    elif altered:
+        yield "  fields     not judged, because the history is altered"
+    else:
+        yield f"  fields     {item.disclosed} disclosed, {item.withheld} withheld"
+    for entry in item.history:
+        yield from _entry(entry)
     if item.declared is False:
         yield "  declared: none"
         yield "             whoever sent it named no digest beforehand; what is proven begins with its arrival here"
     if item.unknown_acts:
         yield f"  note       {_count(item.unknown_acts, 'record')} of an act that this verifier does not know"
+
+
+def _entry(entry: Entry) -> Iterator[str]:
+    known = acts.ACTS.get(entry.act)
+    sentence = f"An act that this verifier does not know: {plain(entry.act)}." if known is None else known.sentence
+    yield f"  record {entry.seq}, {entry.at}: {sentence}"
+    yield f"      by {plain(entry.actor)}"
+    for name, value in entry.fields:
+        yield f'      {plain(name)}: "{plain(value)}"'
+    if entry.withheld:
+        yield f"      {_count(entry.withheld, 'field')} not shown"
+
+
+def _see(item: ItemReport, findings: list[Finding], kinds: str, *, path: str = "") -> str:
+    """Name the first finding of these kinds about an item, or about one of its files."""
+    for number, each in enumerate(findings, 1):
+        if (each.item == item.item and each.code[0] in kinds) or each.path == path:
+            return f", see finding {number}"
+    return ""
+
+
+def _is_about_heads(finding: Finding) -> bool:
+    return finding.path == package.HEADS and finding.code[0] in "CKLP"
 
 
 def _withheld(verdict: Verdict) -> Iterator[str]:
@@ -82,12 +155,14 @@ def _withheld(verdict: Verdict) -> Iterator[str]:
         yield "Nothing is withheld."
         return
     yield f"Withheld: {_count(fields, 'field')} and {_count(verdict.withheld_objects, 'original')}."
-    yield f"Reason given: {_plain(verdict.reason) if verdict.reason else 'none'}"
+    yield f'Reason given: "{plain(verdict.reason)}"' if verdict.reason else "Reason given: none"
 
 
-def _plain(text: str) -> str:
-    """Keep a text of the package from moving the cursor or passing for ours."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:2000]
+def plain(text: str) -> str:
+    """Keep a text of the package from moving the cursor, or from passing for ours by a line of its own."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:2000])
+    # A row of blanks would push what follows to the next line of a terminal.
+    return " ".join(filter(None, shown.split(" ")))
 
 
 def _count(number: int, what: str) -> str:

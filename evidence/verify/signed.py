@@ -18,11 +18,15 @@ Text = TypeVar("Text", bound=_Text)
 
 
 class NotTrustedError(Exception):
-    """The text cannot be relied on. `code` is the finding this makes."""
+    """The text cannot be relied on. `code` is the finding this makes.
 
-    def __init__(self, code: str, message: str) -> None:
+    `stranger`: the installation that it says it is of, when that is another and no key of ours is under it.
+    """
+
+    def __init__(self, code: str, message: str, *, stranger: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.stranger = stranger
 
 
 def open_signed(raw: bytes, trust: Trust, *, role: str, parse: Callable[[str], Text], malformed: str) -> Text:
@@ -36,7 +40,10 @@ def open_signed(raw: bytes, trust: Trust, *, role: str, parse: Callable[[str], T
         raise NotTrustedError("K03", f"it is no signed note: {wrong}") from None
     text = _parsed(signed.text, parse)
     if text is not None and text.origin != trust.origin:
-        raise NotTrustedError("L02", f"it is from {text.origin}; the trust file is for {trust.origin}")
+        message = f"it is from {text.origin}; the trust file is for {trust.origin}"
+        ours = {(key.name, key.key_id) for key in trust.keys}
+        claimed = any((each.name, each.key_id) in ours for each in signed.signatures)
+        raise NotTrustedError("L02", message, stranger=None if claimed else text.origin)
     signers = _signers(signed, trust)
     in_role = [key for key in signers if key.role == role]
     if not in_role:

@@ -17,8 +17,8 @@ MEANINGS: Mapping[str, str] = {
     "C04": "custody records are not in the order in which they were sealed",
     "C05": "two custody records claim the same place in the history",
     "C06": "a custody record belongs to another item or another installation",
-    "C07": "the history does not end where the signed heads say it ends",
-    "C08": "the signed heads cannot be read",
+    "C07": "the history does not end where its signed end mark says it ends",
+    "C08": "the signed end marks cannot be read",
     "T04": "time runs backwards: a custody record says it was made before the one it follows",
     "O01": "the bytes of an original, or of its chunk list, are not the bytes that were received",
     "O02": "an original is missing, and the package does not say that it is withheld",
@@ -33,6 +33,9 @@ MEANINGS: Mapping[str, str] = {
     "P01": "the package's own files are not as its lists say, or are unsafe to unpack",
 }
 """What each code means, for people."""
+
+KEPT = "receipt given: "
+"""Before the name of a receipt that was given beside the package, where a finding names its place."""
 
 INCOMPLETE = frozenset({"L05"})
 """Codes that say only that a required part is still to come."""
@@ -61,6 +64,18 @@ class Finding:
         return {"code": self.code, "item": self.item, "seq": self.seq, "place": self.place, "message": self.message}
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record as it is told: (name, value) of its disclosed fields, and how many are withheld."""
+
+    seq: int
+    at: str
+    act: str
+    actor: str
+    fields: tuple[tuple[str, str], ...]
+    withheld: int
+
+
 @dataclass(slots=True)
 class ItemReport:
     """What was seen of one evidence item. Sizes are bytes."""
@@ -75,6 +90,11 @@ class ItemReport:
     original: Literal["unchanged", "changed", "withheld", "missing", "ended", "unknown"] = "missing"
     size: int | None = None
     unknown_acts: int = 0
+    filename: str | None = None
+    sha256: str | None = None
+    received_at: str | None = None
+    exported_at: str | None = None
+    history: list[Entry] = field(default_factory=list)
 
     def members(self) -> dict[str, object]:
         """Return the report as a line of JSON shows it."""
@@ -104,6 +124,9 @@ class Verdict:
     reason: str | None = None
     withheld_objects: int = 0
     files: int = 0
+    keys: list[str] = field(default_factory=list)
+    stranger: str | None = None
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def outcome(self) -> Outcome:

@@ -44,7 +44,7 @@ def test_a_history_written_anew_behind_an_alteration_ends_in_another_record_than
     finding = caught(with_records(rewritten), by=check_chains)
 
     assert told(finding)[:3] == ("C02", STOP, 5)
-    assert "signed heads" in finding.message
+    assert "signed end marks" in finding.message
 
 
 def test_every_byte_of_a_record_matters() -> None:
@@ -57,7 +57,7 @@ def test_every_byte_of_a_record_matters() -> None:
             origin=make.ORIGIN,
             chain=package.item_chain(STOP),
             head=make.head_of(whole),
-            inspect=lambda _seq, body, _leaf: None if _reads(body) else "unreadable",
+            inspect=lambda _seq, body, _leaf, _at: None if _reads(body) else "unreadable",
         )
 
         assert {each.seq for each in verdict} & {3, 4}, at

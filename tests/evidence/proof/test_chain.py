@@ -138,7 +138,7 @@ def test_a_body_the_reader_refuses_is_named_with_its_record(wrong: int) -> None:
             origin=ORIGIN,
             chain=ITEM,
             head=end_of(records),
-            inspect=lambda seq, _body, _leaf: "no" if seq == wrong else None,
+            inspect=lambda seq, _body, _leaf, _at: "no" if seq == wrong else None,
         )
     )
 
@@ -147,7 +147,7 @@ def test_a_body_the_reader_refuses_is_named_with_its_record(wrong: int) -> None:
 
 def test_every_record_is_shown_with_its_leaf_and_body() -> None:
     records = numbered(3)
-    shown: list[tuple[int, bytes, bytes]] = []
+    shown: list[tuple[int, bytes, bytes, bytes]] = []
 
     list(
         chain.find_breaks(
@@ -155,8 +155,10 @@ def test_every_record_is_shown_with_its_leaf_and_body() -> None:
             origin=ORIGIN,
             chain=ITEM,
             head=None,
-            inspect=lambda seq, body, leaf: shown.append((seq, body, leaf)),
+            inspect=lambda seq, body, leaf, at: shown.append((seq, body, leaf, at)),
         )
     )
 
-    assert shown == [(seq, record.parse(raw).body, record.leaf_hash(raw)) for seq, raw in enumerate(records, 1)]
+    assert shown == [
+        (seq, record.parse(raw).body, record.leaf_hash(raw), AT.encode()) for seq, raw in enumerate(records, 1)
+    ]

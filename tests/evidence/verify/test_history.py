@@ -99,7 +99,7 @@ def test_what_a_body_says_in_another_shape_is_passed_over() -> None:
     seen = history.History()
     body = {"act": "item.received", "obj": [7, {"role": "original", "sha256": 7}], "att": {"kind": "declared"}}
 
-    assert seen.inspect(1, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), b"") is None
+    assert seen.inspect(1, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), b"", b"") is None
     assert seen.received is None
     assert seen.declared is False
 
@@ -108,5 +108,5 @@ def test_a_reception_without_size_or_chunks_is_read_for_its_digest() -> None:
     seen = history.History()
     body = {"act": "item.received", "obj": [{"role": "original", "sha256": "00" * 32, "size": "big"}]}
 
-    assert seen.inspect(1, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), b"") is None
+    assert seen.inspect(1, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), b"", b"") is None
     assert seen.received == history.Received(bytes(32), None, None)

@@ -48,10 +48,10 @@ def test_a_package_as_it_should_be_ends_with_0(zipped: Path, trust: Path, capsys
     said = capsys.readouterr().out
     assert said.startswith("VERIFIED")
     assert "2026-000417" in said
-    assert "5 custody records, 1 receipt" in said
+    assert "5 custody records\n" in said
     assert "3 disclosed, 1 withheld" in said
     assert "declared: none" in said
-    assert "Reason given: sealed by the court" in said
+    assert 'Reason given: "sealed by the court"' in said
     for word in ("unchanged since", "never means: authentic", "never recorded", "unwitnessed", "export key"):
         assert word in said, word
 
@@ -65,7 +65,7 @@ def test_an_altered_package_ends_with_7_and_says_where(
     assert said.startswith("BROKEN")
     assert "1. O01: the bytes of an original" in said
     assert f"place    {ORIGINAL}" in said
-    assert f"item     {STOP}" in said
+    assert f"item     2026-000417 ({STOP})" in said
 
 
 def test_programs_get_one_object_a_line_and_the_summary_last(

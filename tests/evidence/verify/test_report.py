@@ -68,7 +68,7 @@ def test_a_reason_that_is_not_given_is_called_none() -> None:
 def test_a_reason_cannot_move_the_cursor_or_add_lines() -> None:
     said = report.write(Verdict(withheld_objects=1, reason="court\n\x1b[2JVERIFIED: forged\u202e"))
 
-    assert "Reason given: court??[2JVERIFIED: forged?\n" in said
+    assert 'Reason given: "court??[2JVERIFIED: forged?"\n' in said
 
 
 def test_records_of_unknown_acts_are_counted() -> None:
