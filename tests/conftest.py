@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -94,6 +95,18 @@ def client(room: Room) -> Iterator[TestClient]:
     """The server's application over the room, spoken to over HTTP without a network."""
     with TestClient(create_app(room)) as client:
         yield client
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what was left out to whoever runs this process, when the run is spread over several."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = sorted(LEFT_OUT)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what one process of several left out."""
+    LEFT_OUT.update(getattr(node, "workeroutput", {}).get("left_out", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

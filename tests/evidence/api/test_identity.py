@@ -197,7 +197,7 @@ def test_a_dock_is_invited_enrolled_signs_in_and_is_retired(client: TestClient, 
 
     enrolled = client.post("/api/v1/docks", json=asked)
     again = client.post("/api/v1/docks", json=asked)
-    assert (invitation.status_code, enrolled.status_code, again.status_code) == (201, 201, 400)
+    assert (invitation.status_code, enrolled.status_code, again.status_code) == (201, 201, 403)
     dock_id = enrolled.json()["id"]
 
     statement = dock_statement(UUID(dock_id), key, audience=f"{room.settings.url}/api/v1/tokens", at=clock())
@@ -239,7 +239,7 @@ def test_a_code_out_of_date_enrols_nothing(client: TestClient, room: Room, clock
     key = jwk_of(ec.generate_private_key(ec.SECP256R1()).public_key())
     clock.advance(timedelta(minutes=15))
 
-    assert client.post("/api/v1/docks", json={"code": code, "public_key": key}).status_code == 400
+    assert client.post("/api/v1/docks", json={"code": code, "public_key": key}).status_code == 403
 
 
 def test_an_officer_invites_no_dock(client: TestClient, room: Room) -> None:

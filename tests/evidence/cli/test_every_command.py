@@ -1,7 +1,8 @@
 """Every command speaks to programs: whatever it says under --json fits the schema and ends in a summary."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,15 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
 }
 
 UNTIL_STOPPED = {"serve", "worker"}
+
+
+@pytest.fixture(autouse=True)
+def no_dock_left(room: Installation) -> Iterator[None]:
+    """Take away the docks that a test enrolled: with several on one machine every other test had to say which."""
+    yield
+    for folder in (room.config / "docks").iterdir():
+        if folder.name != "east-1":
+            shutil.rmtree(folder)
 
 
 def assert_fits(name: str, ended: Ended, code: int) -> None:
