@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,13 +73,21 @@ def _require_no_damage(connection: "Connection", items: list[str], export_id: st
 
 def _outcome(connection: "Connection", item: str, export_id: str) -> str | None:
     after = 0
-    while records := connection.get(f"/api/v1/items/{item}/custody?limit=200&after={after}")["records"]:
+    while records := _page(connection, item, after):
         for each in records:
             facts = each["body"].get("facts", {})
             if each["act"] == "item.export_ended" and facts.get("export") == export_id:
                 return str(facts["outcome"])
         after = records[-1]["seq"]
     return None
+
+
+def _page(connection: "Connection", item: str, after: int) -> list[dict[str, Any]]:
+    from evidence.docking.connection import LONGEST_PAGE
+
+    page = connection.get(f"/api/v1/items/{item}/custody?limit=200&after={after}", longest=LONGEST_PAGE)
+    records: list[dict[str, Any]] = page["records"]
+    return records
 
 
 def _shown(blocks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:

@@ -35,8 +35,20 @@ TIMEOUT = httpx2.Timeout(connect=10.0, read=120.0, write=120.0, pool=10.0)
 RETRY_AFTER_SECONDS = 5
 """When the server does not say how long to wait."""
 
+LONGEST_ANSWER = 1 << 20
+"""Bytes of an answer that are read where nobody asked for more: an item, a receipt, the trust file."""
+
+LONGEST_PAGE = 32 << 20
+"""Bytes of one page of a list: 200 custody records may be as large."""
+
+LONGEST_WAIT = 9
+"""Digits of a Retry-After that is taken seriously."""
+
 LONGEST_PROBLEM = 65_536
 """Bytes of an error's body that are read; no more is needed to tell what happened."""
+
+FRAMING = (b"content-encoding", b"content-length", b"transfer-encoding")
+"""Headers that say how a body came; they mean nothing for one that was read."""
 
 ERRORS: Mapping[int, type[EvidenceError]] = {
     400: InvalidError,
@@ -114,25 +126,27 @@ class Connection:
     ) -> None:
         self._client.close()
 
-    def get(self, path: str, **query: str | int) -> Any:
-        """Return the JSON answer to a GET of a path below the base address."""
-        return _json(self.request("GET", path, params=query))
+    def get(self, path: str, *, longest: int = LONGEST_ANSWER, **query: str | int) -> Any:
+        """Return the JSON answer to a GET of a path below the base address; `longest` as in `request`."""
+        return read_json(self.request("GET", path, longest=longest, params=query))
 
     def post(self, path: str, body: Any) -> Any:
         """Return the JSON answer to a POST of a JSON body."""
-        return _json(self.request("POST", path, json=body))
+        return read_json(self.request("POST", path, json=body))
 
-    def request(self, method: str, path: str, **more: Any) -> httpx2.Response:
+    def request(self, method: str, path: str, *, longest: int = LONGEST_ANSWER, **more: Any) -> httpx2.Response:
         """Send one request and return the answer, which is a success; raise an EvidenceError otherwise.
+
+        Of the body up to `longest` bytes are read; IntegrityError when there is more.
 
         A refused token is renewed once, so a body that flows is given as `parts`: a function
         that begins it anew.  Paths only: our token goes nowhere but to our server, whatever a
         server writes into a Location.
         """
         with self._translated():
-            answer = self._send(method, path, renew=False, **more)
+            answer = self._send(method, path, renew=False, longest=longest, **more)
             if answer.status_code == 401 and self._token is not no_token:
-                answer = self._send(method, path, renew=True, **more)
+                answer = self._send(method, path, renew=True, longest=longest, **more)
             if answer.is_success:
                 return answer
         problem = ServerProblem(answer.status_code, answer.headers, answer.content)
@@ -147,8 +161,7 @@ class Connection:
                 if answer.status_code == 401:
                     self._token(True)  # one that cannot be renewed raises and says so
                 if not answer.is_success:
-                    body = b"".join(_first(answer.iter_bytes(), LONGEST_PROBLEM))
-                    problem = ServerProblem(answer.status_code, answer.headers, body)
+                    problem = ServerProblem(answer.status_code, answer.headers, _first(answer, LONGEST_PROBLEM))
                     raise problem.error() from problem
                 yield answer
 
@@ -158,18 +171,29 @@ class Connection:
         path: str,
         *,
         renew: bool,
+        longest: int,
         headers: Mapping[str, str] | None = None,
         parts: Callable[[], Iterable[bytes]] | None = None,
         **more: Any,
     ) -> httpx2.Response:
         if parts is not None:
             more["content"] = parts()
-        return self._client.request(method, self.url + path, headers=self._headers(headers or {}, renew=renew), **more)
+        own = self._headers(headers or {}, renew=renew)
+        with self._client.stream(method, self.url + path, headers=own, **more) as answer:
+            if not answer.is_success:
+                body = _first(answer, LONGEST_PROBLEM)
+            elif "content-encoding" in answer.headers:
+                raise _unreadable("it is compressed, which was not asked for")
+            elif len(body := _first(answer, longest + 1)) > longest:
+                raise _unreadable(f"it is longer than {longest} bytes")
+        kept = [(name, value) for name, value in answer.headers.raw if name.lower() not in FRAMING]
+        return httpx2.Response(answer.status_code, headers=kept, content=body, request=answer.request)
 
     def _headers(self, given: Mapping[str, str], *, renew: bool) -> dict[str, str]:
         token = self._token(renew)
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        return {"Accept": "application/json, */*;q=0.5", **bearer, **given}
+        # Never compressed: a few bytes could stand for gigabytes.
+        return {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "identity", **bearer, **given}
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -210,31 +234,49 @@ def _why_away(error: BaseException) -> tuple[str, str]:
     return "the connection broke", running
 
 
-def _json(answer: httpx2.Response) -> Any:
+def read_json(answer: httpx2.Response) -> Any:
+    """Return what the JSON body of an answer says; raise IntegrityError when it cannot be read."""
     try:
-        return answer.json()
+        return _parsed(answer.content)
     except ValueError:
-        raise IntegrityError(
-            "the server's answer cannot be read", next_step="check that the address is that of an evidence room"
-        ) from None
+        raise _unreadable("it is no JSON") from None
+
+
+def _parsed(body: bytes) -> Any:
+    """Read JSON; raise ValueError for whatever is not, is too deep, or holds text that cannot be written again."""
+    try:
+        said = json.loads(body)
+        json.dumps(said, ensure_ascii=False).encode()  # half a character (a lone surrogate) fails here
+    except RecursionError:
+        raise ValueError("it is too deep") from None
+    return said
+
+
+def _unreadable(why: str) -> IntegrityError:
+    return IntegrityError(
+        f"the server's answer cannot be read: {why}", next_step="check that the address is that of an evidence room"
+    )
 
 
 def _members(body: bytes) -> dict[str, Any]:
     try:
-        members = json.loads(body)
+        members = _parsed(body)
     except ValueError:
         return {}
     return members if isinstance(members, dict) else {}
 
 
 def _seconds(value: str | None) -> int | None:
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+    if value is None or not value.isascii() or not value.isdigit() or len(value) > LONGEST_WAIT:
+        return None
+    return int(value)
 
 
-def _first(parts: Iterator[bytes], longest: int) -> Iterator[bytes]:
-    length = 0
-    for part in parts:
-        yield part
-        length += len(part)
-        if length >= longest:
-            return
+def _first(answer: httpx2.Response, longest: int) -> bytes:
+    """Read up to `longest` bytes of a body as they came, and leave the rest unread."""
+    body = bytearray()
+    for part in answer.iter_raw():
+        body += part
+        if len(body) >= longest:
+            break
+    return bytes(body[:longest])

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from evidence.clock import Clock
-from evidence.docking.connection import Connection
-from evidence.errors import NotFoundError, RefusedError, SetupError
+from evidence.docking.connection import Connection, read_json
+from evidence.errors import IntegrityError, NotFoundError, RefusedError, SetupError
 
 ASSERTION_LIFE = timedelta(minutes=2)
 """How long a signed statement 'I am this dock' is good; the server takes at most five minutes."""
@@ -159,13 +159,19 @@ class DockToken:
         }
         with Connection(self._dock.url) as connection:
             try:
-                answer = connection.request("POST", TOKENS, data=form).json()
+                answer = read_json(connection.request("POST", TOKENS, data=form))
             except RefusedError as error:
                 raise RefusedError(
                     f"the evidence room does not take the sign-in of the dock {self._dock.name}",
                     next_step="check this machine's clock; if the dock was retired, enrol it anew under another name",
                 ) from error.__cause__
-        return answer["access_token"], timedelta(seconds=int(answer["expires_in"]))
+        try:
+            return answer["access_token"].encode("ascii").decode(), timedelta(seconds=int(answer["expires_in"]))
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+            raise IntegrityError(
+                "the server's answer to the sign-in cannot be read",
+                next_step="check that the address is that of an evidence room",
+            ) from None
 
 
 def enrolled(docks: Path) -> list[tuple[Dock, Path]]:

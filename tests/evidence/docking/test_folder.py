@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from evidence.docking.folder import FoundFile
 from evidence.errors import ConflictError, InvalidError
 
 LONG_AGO = 1_600_000_000
+DEEP = 1900
 NOW = datetime.fromtimestamp(LONG_AGO + 1000, UTC)
 
 
@@ -63,6 +65,41 @@ def test_what_is_no_file_or_hidden_is_named_as_skipped(tmp_path: Path) -> None:
         ".Trashes": "hidden",
         "pipe.mp4": "neither a file nor a folder",
     }
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a recording 1,900 folders down, and more folders than the system takes in one path."""
+    depth = (4096 - len(os.fsencode(tmp_path))) // 2 + 10
+    here = os.open(tmp_path, os.O_RDONLY)
+    for level in range(depth):
+        if level == DEEP:
+            os.close(os.open("deep.mp4", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        os.mkdir("d", dir_fd=here)
+        here = _moved(here, "d")
+    yield tmp_path
+    # By hand: what clears up after tests goes no deeper than calls can.
+    for level in reversed(range(depth)):
+        here = _moved(here, "..")
+        os.rmdir("d", dir_fd=here)
+        if level == DEEP:
+            os.unlink("deep.mp4", dir_fd=here)
+    os.close(here)
+
+
+def _moved(here: int, name: str) -> int:
+    there = os.open(name, os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    return there
+
+
+def test_folders_deeper_than_calls_can_go_are_listed_and_what_is_too_deep_is_named(deep: Path) -> None:
+    recording(deep / "z.mp4")
+
+    listing = folder.scan(deep)
+
+    assert [each.path.name for each in listing.files] == ["deep.mp4", "z.mp4"]
+    assert ["too long" in each.why for each in listing.unreadable] == [True]
 
 
 def test_hostile_names_are_files_like_others(tmp_path: Path) -> None:
@@ -129,6 +166,7 @@ def test_a_sidecar_that_cannot_be_understood_is_refused_and_not_guessed(tmp_path
         ({"recorded_at": "2026-11-22T14:03:00"}, "`recorded_at` must be a date"),
         ({"recorded_at": "0001-01-01T00:00:00+14:00"}, "`recorded_at` must be a date"),
         ({"unknown": "1"}, "`unknown` is not known here"),
+        ({"camera": "\ud800"}, "`camera` holds half a character"),
     ],
 )
 def test_what_a_sidecar_says_wrongly_is_named_with_the_form_it_needs(
