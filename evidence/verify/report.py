@@ -98,15 +98,17 @@ def _item(item: ItemReport, findings: list[Finding]) -> Iterator[str]:
         yield f'  file       "{plain(item.filename)}"'
     yield f"  original   {_ORIGINALS[item.original]}{size}{_see(item, findings, 'O')}"
     if item.sha256 is not None:
-        yield f"  SHA-256    {item.sha256}, as it was received"
-    altered = _see(item, findings, "CT", path=records)
+        yield f"  SHA-256    {item.sha256}, by the record of its reception"
+    altered = _see(item, findings, "C", path=records)
     vouched = next((number for number, each in enumerate(findings, 1) if _is_about_heads(each)), None)
     if altered:
         yield f"  history    ALTERED{altered}"
     elif vouched is not None:
         yield f"  history    NOT VOUCHED FOR, see finding {vouched}"
     else:
-        yield f"  history    {_count(item.records, 'custody record')}"
+        contradicted = _see(item, findings, "TR")
+        doubt = f", NOT ALL AS IT MUST BE{contradicted}" if contradicted else ""
+        yield f"  history    {_count(item.records, 'custody record')}{doubt}"
         yield f"  received   {item.received_at or 'not on record'}"
         yield f"  exported   {item.exported_at or 'not on record'}"
     yield f"  receipts   {item.receipts}{_see(item, findings, 'RKL')}"

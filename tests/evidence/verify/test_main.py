@@ -207,3 +207,27 @@ def test_programs_see_progress_as_lines(tmp_path: Path, trust: Path, capsys: pyt
     progress = [each for each in lines(capsys.readouterr().out) if each["kind"] == "progress"]
     assert len(progress) == 1
     assert 64 << 20 <= int(str(progress[0]["done"])) <= int(str(progress[0]["of"]))
+
+
+def test_the_help_says_what_each_exit_status_means(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+
+    said = capsys.readouterr().out
+    for code in command.EXIT_CODES.values():
+        assert f"\n  {code}  " in said
+    assert "--receipt" in said
+
+
+def test_a_fault_of_the_verifier_itself_is_no_verdict_and_no_traceback(
+    zipped: Path, trust: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_arguments: object, **_more: object) -> None:
+        raise ZeroDivisionError("so\x1b[2J")
+
+    monkeypatch.setattr(command, "verify", fails)
+
+    assert command.main([str(zipped), "--trust", str(trust)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("Nothing was verified: the verifier failed at this package (ZeroDivisionError: so?[2J)")
