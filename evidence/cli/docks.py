@@ -111,6 +111,10 @@ def upload(
         float, typer.Option("--still", min=0, help="A file counts when it stood still for so many seconds.")
     ] = STILL_SECONDS,
     rate: Annotated[int | None, typer.Option("--rate", min=1, help="Send at most so many bytes a second.")] = None,
+    receipts: Annotated[
+        Path | None,
+        typer.Option("--receipts", help="Write each signed receipt into this folder, for somebody to keep."),
+    ] = None,
     dry_run: DryRun = False,
     patience: PatienceSeconds = sending.PATIENCE_SECONDS,
 ) -> ExitCode:
@@ -118,6 +122,11 @@ def upload(
     from evidence.docking import folder as folders
 
     home = _dock_folder(dock)
+    if receipts is not None and receipts.resolve().is_relative_to(folder.resolve()):
+        raise InvalidError(
+            "the folder for receipts is among the recordings, where nothing is changed",
+            next_step="name another folder with --receipts",
+        )
     listing = folders.scan(folder)
     for each in listing.skipped:
         out.remark(f"{each.name}: skipped, {each.why}")
@@ -143,7 +152,7 @@ def upload(
     planned, unreadable = _planned(out, files, general, sidecars=not no_sidecars)
     with _sending_as(home, out, patience=timedelta(seconds=patience), rate=rate) as sender:
         failed = len(moving) + unreadable + len(listing.unreadable)
-        return sending.carry_out(out, sender, planned, dry_run=dry_run, again=again, failed=failed)
+        return sending.carry_out(out, sender, planned, dry_run=dry_run, again=again, failed=failed, receipts=receipts)
 
 
 def show_status(out: Output, dock: DockName = None) -> None:
@@ -162,7 +171,7 @@ def show_status(out: Output, dock: DockName = None) -> None:
             f"{each.name}  {each.url}  received {stages['received']}, unfinished {stages['sending']}, "
             f"in quarantine {stages['quarantined']}"
         )
-        out.say(*(f"  quarantine: {row.path.name}: {row.note}" for row in rows if row.stage == "quarantined"))
+        out.say(*(f"  quarantine: {row.path}: {row.note}" for row in rows if row.stage == "quarantined"))
         out.found({"dock": each.name, "id": each.id, "url": each.url, **stages}, done=count, total=len(docks))
     if not docks:
         out.say("No dock is enrolled on this machine.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -12,9 +13,10 @@ import typer
 from evidence.cli import profiles
 from evidence.cli.boundary import report
 from evidence.cli.exits import ExitCode
+from evidence.cli.files import write_whole
 from evidence.cli.output import Output, Step
 from evidence.clock import system_clock
-from evidence.errors import EvidenceError, RefusedError, UnavailableError
+from evidence.errors import EvidenceError, InvalidError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
     from evidence.docking.folder import FoundFile
@@ -77,10 +79,12 @@ def carry_out(
     declare: bool = True,
     again: bool = False,
     failed: int = 0,
+    receipts: Path | None = None,
 ) -> ExitCode:
     """Send every planned file and say how each ended; `failed` counts what failed before this.
 
-    With `again`, what ended in quarantine is sent once more.
+    With `again`, what ended in quarantine is sent once more.  Into the folder `receipts` goes each
+    signed receipt as a file of its own, also of what was received before.
     """
     codes: list[ExitCode] = []
     ready: list[tuple[Planned, SentFile | None]] = []
@@ -100,6 +104,7 @@ def carry_out(
         if before is not None and before.stage == "received":
             if before != sender.state.of(each.file):
                 sender.remember(before)
+            _keep_receipt(receipts, before)
             continue
         if again and before is not None and before.stage == "quarantined":
             before = sender.forget_quarantine(before)
@@ -116,6 +121,7 @@ def carry_out(
             continue
         if row.stage == "received":
             received.append(row)
+            _keep_receipt(receipts, row)
             _show_received(out, each.file.name, row)
         else:
             codes.append(_show_quarantined(out, each.file.name, row))
@@ -136,10 +142,33 @@ def _step(planned: Planned, known: "SentFile | None", *, again: bool) -> Step:
     return Step(act=act, name=planned.file.name, size=planned.file.size, why=why)
 
 
+def _keep_receipt(folder: Path | None, row: "SentFile") -> None:
+    """Write the signed receipt under the evidence number and its place in the chain, if it is not there yet."""
+    from evidence.docking.identity import folder_name
+    from evidence.docking.receipts import seq_of
+
+    if folder is None or row.receipt is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    # The number is the server's word: what could be a path is made harmless.
+    path = folder / f"{folder_name(row.number or row.item or 'item')}-receipt-{seq_of(row.receipt)}.txt"
+    content = row.receipt.encode()
+    if not path.exists():
+        write_whole(path, [content])
+    elif path.read_bytes() != content:
+        raise InvalidError(
+            f"{path} is there already and holds something else", next_step="name another folder with --receipts"
+        )
+
+
 def _show_received(out: Output, name: str, row: "SentFile") -> None:
+    from evidence.docking.upload import AGAIN
+
+    number = row.number or row.item
+    what = f"the same bytes as {number}, received again" if row.note == AGAIN else f"received as {number}"
     out.verified(
         name,
-        f"received as {row.number or row.item}; the receipt is signed and names sha256 {row.sha256}",
+        f"{what}; the receipt is signed and names sha256 {row.sha256}",
         item=row.item,
         number=row.number,
         size=row.size,

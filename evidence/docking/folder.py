@@ -141,7 +141,7 @@ def one(path: Path) -> FoundFile:
     found = resolved.lstat()
     if not stat.S_ISREG(found.st_mode):
         raise InvalidError(f"{path} is not a file", next_step="name a file, or use `evidence dock upload FOLDER`")
-    return _found(resolved, path.name, found)
+    return _found(resolved, str(path), found)
 
 
 def settle(

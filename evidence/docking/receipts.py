@@ -48,6 +48,18 @@ def check(signed: str, *, trusted: trust.Trust, item: str, sealed: str, sha256: 
     return given
 
 
+def seq_of(signed: str) -> int:
+    """Return the place in its chain of what a checked receipt is for."""
+    return receipt.parse(note.parse(signed).text).seq
+
+
+def act_of(sealed: str) -> str:
+    """Return the act of a custody record whose receipt was checked."""
+    body = canonical.decode(record.parse(sealed.encode()).body)
+    act = body.get("act") if isinstance(body, dict) else None
+    return act if isinstance(act, str) else ""
+
+
 def _open(signed: str, trusted: trust.Trust) -> receipt.Receipt:
     keys = {key.verifier_key: key for key in trusted.keys if key.role == receipt.ROLE}
     opened = note.open_note(note.parse(signed), keys)

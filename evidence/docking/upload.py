@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from mimetypes import MimeTypes
 from typing import Protocol
 
 from evidence.clock import Clock
@@ -20,6 +21,12 @@ from evidence.docking.patience import Patience
 from evidence.docking.state import SentFile, UploadState
 from evidence.errors import ConflictError, EvidenceError, GoneError, IntegrityError, NotFoundError
 from evidence.proof.trust import Trust
+
+AGAIN = "received again"
+"""The note on a file whose bytes the evidence room held already."""
+
+KINDS = MimeTypes()
+"""Kinds of file by the ending of a name: those Python knows, so that every machine says the same."""
 
 READ_BACK_RATE = 50_000_000
 """Bytes a second. A server on a distant store reads everything back before it answers: so much longer we wait."""
@@ -111,7 +118,9 @@ class Sender:
 
     def _opened(self, row: SentFile, file: FoundFile, said: Mapping[str, str], *, declare: bool) -> SentFile:
         digest = {"sha256": row.sha256} if declare else {}
-        metadata = {**said, **digest, "filename": sent_name(file)}
+        kind, packed = KINDS.guess_type(file.path.name)
+        guessed = {"content_type": kind} if kind and not packed else {}
+        metadata = {**guessed, **said, **digest, "filename": sent_name(file)}
         upload = client.open_upload(
             self.connection, size=file.size, metadata=metadata, patience=self._patience(file.size)
         )
@@ -144,7 +153,10 @@ class Sender:
             sha256=row.sha256,
             size=row.size,
         )
-        return replace(row, stage="received", item=answer.item, number=answer.number, receipt=answer.receipt)
+        again = AGAIN if receipts.act_of(answer.record) == "item.received_again" else None
+        return replace(
+            row, stage="received", item=answer.item, number=answer.number, receipt=answer.receipt, note=again
+        )
 
     def _patience(self, size: int) -> Patience:
         return Patience(self.patience + timedelta(seconds=size / READ_BACK_RATE), tell=self.waiting)

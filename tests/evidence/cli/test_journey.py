@@ -162,6 +162,29 @@ def test_hostile_names_arrive_and_are_shown_harmlessly(room: Installation, card:
     assert all(each.isprintable() or each == "\n" for each in said)
 
 
+def test_receipts_can_be_kept_apart_and_the_same_bytes_are_called_so(
+    room: Installation, card: Path, tmp_path: Path
+) -> None:
+    for name in ("100", "101"):
+        (card / name).mkdir()
+    recording(card / "100" / "0001.MP4")
+    (card / "101" / "0001.MP4").write_bytes((card / "100" / "0001.MP4").read_bytes())
+    kept = tmp_path / "receipts"
+    upload = ("dock", "upload", card, "--still", "0", "--receipts")
+
+    ended = room.run(*upload, kept, "--json")
+    room.run(*upload, kept, expect=[ExitCode.NOTHING_TO_DO])
+
+    first, second = ended.of_kind("verified")
+    assert (first["name"], second["name"]) == ("100/0001.MP4", "101/0001.MP4")
+    assert f"the same bytes as {first['number']}, received again" in second["detail"]
+    assert {each.read_text() for each in kept.iterdir()} == {first["receipt"], second["receipt"]}
+    assert all(each.name.startswith(first["number"]) for each in kept.iterdir())
+    item = room.run("item", "show", first["number"], "--json").summary["result"]["item"]
+    assert item["content"]["content_type"] == "video/mp4"
+    room.run(*upload, card / "receipts", expect=[ExitCode.USAGE])
+
+
 def test_what_cannot_be_understood_is_skipped_and_the_rest_is_sent(room: Installation, card: Path) -> None:
     recording(card / "a.mp4")
     recording(card / "b.mp4")
