@@ -1,7 +1,6 @@
 """`evidence sign-in`, `evidence sign-out` and `evidence account`: accounts and who is signed in."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -34,8 +33,8 @@ def sign_in(
     profile: ProfileName = "default",
 ) -> None:
     """Sign in; the token is kept for the commands that follow, until it ends or you sign out."""
-    from evidence.docking.connection import Connection
-    from evidence.docking.identity import TOKENS
+    from evidence.docking.connection import Connection, read_json
+    from evidence.docking.identity import TOKENS, token_of
 
     address = profiles.url_for(profile, url)
     password = secret_input.given(password_file)
@@ -44,14 +43,14 @@ def sign_in(
     with Connection(address) as connection:
         form = {"grant_type": "password", "username": email, "password": password}
         try:
-            answer = connection.request("POST", TOKENS, data=form).json()
+            token, life = token_of(read_json(connection.request("POST", TOKENS, data=form)))
         except RefusedError as error:
             raise RefusedError(
                 "the e-mail address or the password is wrong",
                 next_step="try again; an administrator of your agency can say whether the account is good",
             ) from error.__cause__
-    expires = system_clock() + timedelta(seconds=int(answer["expires_in"]))
-    profiles.keep(profile, Profile(url=address, email=email, token=answer["access_token"], expires=expires.isoformat()))
+    expires = system_clock() + life
+    profiles.keep(profile, Profile(url=address, email=email, token=token, expires=expires.isoformat()))
     out.say(f"Signed in to {address} as {email} until {expires:%H:%M} UTC.")
     out.sum_up(url=address, email=email, profile=profile, expires=expires.isoformat())
 

@@ -40,6 +40,9 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 TOKENS = "/api/v1/tokens"
 
+LONGEST_LIFE = timedelta(days=36_525)
+"""Beyond this the end of a token can be no date."""
+
 RENEW_AFTER = 0.8
 """Share of a token's life after which a new one is asked for: a piece may take a while on a slow line."""
 
@@ -159,19 +162,26 @@ class DockToken:
         }
         with Connection(self._dock.url) as connection:
             try:
-                answer = read_json(connection.request("POST", TOKENS, data=form))
+                return token_of(read_json(connection.request("POST", TOKENS, data=form)))
             except RefusedError as error:
                 raise RefusedError(
                     f"the evidence room does not take the sign-in of the dock {self._dock.name}",
                     next_step="check this machine's clock; if the dock was retired, enrol it anew under another name",
                 ) from error.__cause__
-        try:
-            return answer["access_token"].encode("ascii").decode(), timedelta(seconds=int(answer["expires_in"]))
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-            raise IntegrityError(
-                "the server's answer to the sign-in cannot be read",
-                next_step="check that the address is that of an evidence room",
-            ) from None
+
+
+def token_of(answer: Any) -> tuple[str, timedelta]:
+    """Return token and life of a server's answer to a sign-in; raise IntegrityError when it cannot be read."""
+    try:
+        token, life = answer["access_token"], timedelta(seconds=int(answer["expires_in"]))
+        if token.isascii() and token.isprintable() and timedelta(0) < life <= LONGEST_LIFE:
+            return token, life
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        pass
+    raise IntegrityError(
+        "the server's answer to the sign-in cannot be read",
+        next_step="check that the address is that of an evidence room",
+    )
 
 
 def enrolled(docks: Path) -> list[tuple[Dock, Path]]:

@@ -13,6 +13,7 @@ import pytest
 
 from evidence.docking import client, receipts
 from evidence.docking.connection import LONGEST_ANSWER, Connection, ServerProblem
+from evidence.docking.identity import token_of
 from evidence.docking.patience import Patience
 from evidence.errors import EvidenceError, IntegrityError, UnavailableError
 from evidence.proof.trust import Trust
@@ -197,3 +198,23 @@ def test_metadata_that_cannot_be_sent_is_refused_in_words(server: Server) -> Non
     with Connection(server.url) as connection, pytest.raises(EvidenceError, match=r"UTF-8"):
         client.open_upload(connection, size=1, metadata={"camera": "\udcff"}, patience=Patience(timedelta(0)))
     assert server.asked == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        {"access_token": "t"},
+        {"access_token": 5, "expires_in": 60},
+        {"access_token": "t\u00e9", "expires_in": 60},
+        {"access_token": "t\n", "expires_in": 60},
+        {"access_token": "t", "expires_in": "soon"},
+        {"access_token": "t", "expires_in": 10**30},
+        {"access_token": "t", "expires_in": float("inf")},
+        {"access_token": "t", "expires_in": 10**11},
+    ],
+)
+def test_a_sign_in_that_cannot_be_read_is_an_error_in_words(said: object) -> None:
+    assert token_of({"access_token": "t", "expires_in": 60}) == ("t", timedelta(seconds=60))
+    with pytest.raises(IntegrityError, match="sign-in cannot be read"):
+        token_of(said)
