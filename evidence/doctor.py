@@ -317,7 +317,7 @@ def _space(settings: Settings) -> Iterator[Finding]:
     try:
         disk = shutil.disk_usage(settings.home)
     except OSError:
-        yield Finding("disk", "wrong", "The folder of this installation is not there.", "evidence migrate")
+        yield Finding("disk", "wrong", "The folder of this installation is not there.", NOT_MADE)
         return
     sentence = f"{disk.free / 1e9:.1f} GB of {disk.total / 1e9:.1f} GB are free."
     if disk.free < LEAST_FREE:

@@ -129,6 +129,8 @@ def test_a_schema_newer_than_the_program_is_refused(database: Database) -> None:
 
     with pytest.raises(SetupError, match="newer"):
         schema.require_head(engine)
+    with pytest.raises(SetupError, match="newer"):
+        schema.pending(engine)
     engine.dispose()
 
 
