@@ -17,7 +17,8 @@ def check(
     package: Annotated[Path, typer.Argument(help="The package: a zip file or the folder unpacked from it.")],
     trust: Annotated[Path, typer.Option("--trust", help="The agency's public keys, from another source.")],
     receipt: Annotated[
-        list[Path] | None, typer.Option("--receipt", help="A receipt that somebody else kept. May be repeated.")
+        list[Path] | None,
+        typer.Option("--receipt", metavar="<path>", help="A receipt that somebody else kept. Repeatable."),
     ] = None,
     history: Annotated[bool, typer.Option("--history", help="Tell every record of every item, in words.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for programs.")] = False,
