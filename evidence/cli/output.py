@@ -8,6 +8,7 @@ names its command; the last line of every command is its summary.
 import dataclasses
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -118,6 +119,9 @@ Advance = Callable[[int], None]
 """Say how many more units are done."""
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def printable(text: str) -> str:
     """Return the text with everything that could steer a terminal, or turn its reading, written out.
 
@@ -138,7 +142,9 @@ def readable_size(size: int) -> str:
 
 
 def _as_json(line: Line) -> str:
-    return json.dumps(dataclasses.asdict(line, dict_factory=_said), ensure_ascii=False, default=str)
+    text = json.dumps(dataclasses.asdict(line, dict_factory=_said), ensure_ascii=False, default=str)
+    # Bytes of a name that are no UTF-8 are half characters in it, which no stream takes: JSON writes them out.
+    return _HALF.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _said(members: list[tuple[str, Any]]) -> dict[str, Any]:

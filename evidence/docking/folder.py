@@ -234,7 +234,8 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _why_not_said(name: str, value: object) -> str | None:
     if name not in FORMS:
-        return f"`{name[:64]}` is not known here (known: {', '.join(FORMS)})"
+        shown = name[:64].encode("utf-8", "backslashreplace").decode()
+        return f"`{shown}` is not known here (known: {', '.join(FORMS)})"
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_VALUE:
         return f"`{name}` must be {FORMS[name]}, of up to {LONGEST_VALUE} characters"
     if not is_text(value):

@@ -107,6 +107,14 @@ def test_a_name_cannot_steer_the_terminal(name: str, capsys: pytest.CaptureFixtu
     assert said.count("\\") >= 4
 
 
+@pytest.mark.parametrize("name", ["\udcff\udcfe.mp4", "\\\ud800", "a\u00e9.mp4"])
+def test_a_name_that_is_no_text_goes_to_programs_as_it_is(name: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    Output("dock upload", as_json=True).problem("wrong", exit_code=ExitCode.ERROR, name=name)
+
+    (line,) = capfdbinary.readouterr().out.decode().splitlines()
+    assert json.loads(line)["name"] == name
+
+
 def test_words_in_any_script_stay_as_they_are() -> None:
     assert output.printable("Größe 証拠 дело café") == "Größe 証拠 дело café"
 

@@ -167,6 +167,7 @@ def test_a_sidecar_that_cannot_be_understood_is_refused_and_not_guessed(tmp_path
         ({"recorded_at": "0001-01-01T00:00:00+14:00"}, "`recorded_at` must be a date"),
         ({"unknown": "1"}, "`unknown` is not known here"),
         ({"camera": "\ud800"}, "`camera` holds half a character"),
+        ({"\ud800": "1"}, r"`\\ud800` is not known here"),
     ],
 )
 def test_what_a_sidecar_says_wrongly_is_named_with_the_form_it_needs(
