@@ -87,10 +87,12 @@ def begin(
         for item_id in sorted(seen):
             intent = _intent(seen[item_id], export_id, principal, reason=reason, at=now, request_id=request_id)
             custody.record(session, intent)
-        heads = {sealed.chain: Head(sealed.chain, sealed.seq, sealed.hash) for sealed in custody.seal(session)}
+        intents = custody.seal(session)
+    heads = {sealed.chain: Head(sealed.chain, sealed.seq, sealed.hash) for sealed in intents}
     return Export(
         id=export_id,
-        begun_at=now,
+        # Not before the records it ends with: what is dated later than a package is none of its business.
+        begun_at=max(now, *(sealed.at for sealed in intents)),
         by=principal,
         items=tuple(
             Exported(
