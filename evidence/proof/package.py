@@ -27,6 +27,9 @@ README = "data/README.txt"
 BAGIT_TEXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 """The whole of bagit.txt."""
 
+LARGEST_BAG_INFO = 4 << 10
+"""Bytes of bag-info.txt."""
+
 CHUNK_SIZE = 8 << 20
 """Bytes of a chunk; only the last of an original is shorter."""
 
@@ -43,6 +46,12 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _WINDOWS_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _MANIFEST_LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
 _CHUNK_LINES = re.compile(rb"(?:[0-9a-f]{64}\n)*")
+_BAG_INFO = {
+    "Bagging-Date": re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "External-Identifier": _UUID,
+    "Payload-Oxum": re.compile("[0-9]{1,20}[.][0-9]{1,20}"),
+    "Source-Organization": _ORIGIN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +268,23 @@ def parse_manifest_line(line: str) -> tuple[str, bytes]:
     if found is None:
         raise FormatError("a manifest line is 64 hex digits, two spaces and a path")
     return require_path(found[2]), bytes.fromhex(found[1])
+
+
+def require_bag_info(raw: bytes) -> None:
+    """Raise FormatError unless a bag-info.txt says what ours say, each at most once, and nothing else.
+
+    Nobody signs it, so it must have no room for a sentence that a reader would believe.
+    """
+    if len(raw) > LARGEST_BAG_INFO:
+        raise FormatError("it is larger than 4 KiB")
+    if raw and not raw.endswith(b"\n"):
+        raise FormatError("it does not end in a newline")
+    seen = set()
+    for number, line in enumerate(raw.decode("ascii", "replace").split("\n")[:-1], 1):
+        label, _colon, value = line.partition(": ")
+        if label not in _BAG_INFO or label in seen or not _BAG_INFO[label].fullmatch(value):
+            raise FormatError(f"line {number} is not one of {', '.join(_BAG_INFO)} as they are written, each once")
+        seen.add(label)
 
 
 def _item_members(item: PackedItem) -> dict[str, Any]:

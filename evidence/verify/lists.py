@@ -35,6 +35,7 @@ def find_wrong_entries(seen: Examination) -> Iterator[Wrong]:
     yield from _absent(seen, listed, tags)
     yield from _wrong_digests(seen, tags or {})
     yield from _wrong_digests(seen, {package.BAGIT: sha256(package.BAGIT_TEXT).digest()}, by="the format")
+    yield from _wrong_bag_info(seen)
     # A manifest that its own list says was altered is named once, not for each of its lines.
     if package.MANIFEST not in seen.explained:
         yield from _wrong_digests(seen, listed or {})
@@ -86,7 +87,10 @@ def _unlisted(seen: Examination, listed: Digests | None, tags: Digests | None) -
     expected = set(_expected(seen))
     for path in sorted(seen.bundle.sizes):
         if not path.startswith("data/"):
-            if tags is not None and path not in tags and path != package.TAG_MANIFEST:
+            # A list that nobody signs cannot vouch for what lies beside the signed part.
+            if path not in (*_TAGS, package.TAG_MANIFEST):
+                yield path, "nothing lies here but data and the four files of the bag: it was put in afterwards"
+            elif tags is not None and path not in tags and path != package.TAG_MANIFEST:
                 yield path, f"{package.TAG_MANIFEST} does not list it"
         elif listed is not None and path not in listed:
             yield path, f"{package.MANIFEST} does not list it"
@@ -118,6 +122,15 @@ def _wrong_digests(seen: Examination, digests: Digests, *, by: str = "its list")
             continue
         if found != digest:
             yield path, f"it was altered: its digest is not the one that {by} names"
+
+
+def _wrong_bag_info(seen: Examination) -> Iterator[Wrong]:
+    path = package.BAG_INFO
+    if seen.is_there(path) and path not in seen.explained:
+        try:
+            package.require_bag_info(seen.bundle.read_whole(path, most=package.LARGEST_BAG_INFO))
+        except (DamagedError, FormatError) as wrong:
+            yield path, f"it says what no package says there: {wrong}"
 
 
 def _expected(seen: Examination) -> list[str]:

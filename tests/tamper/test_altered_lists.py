@@ -39,11 +39,46 @@ def test_of_many_added_files_the_first_are_named() -> None:
     assert "more of the same" in verdict.findings[-1].message
 
 
-def test_a_file_beside_the_lists_that_is_listed_is_fine() -> None:
-    files = {**make.pack(), "more.txt": b"more"}
-    files[package.TAG_MANIFEST] += f"{sha256(b'more').hexdigest()}  more.txt\n".encode()
+def listing_tags(files: make.Files) -> make.Files:
+    """Write the tag manifest anew for all that lies outside data, as a cheat would: nobody signs it."""
+    tags = {path: sha256(raw).digest() for path, raw in files.items() if not path.startswith("data/")}
+    del tags[package.TAG_MANIFEST]
+    return {**files, package.TAG_MANIFEST: package.write_manifest(tags)}
 
-    assert examine(files).outcome == "verified"
+
+@pytest.mark.parametrize("path", ["READ-ME.html", "original/TRUE-FOOTAGE.mp4", "fetch.txt", "Data/x", "data"])
+def test_an_added_file_outside_data_is_named_though_the_tag_manifest_lists_it(path: str) -> None:
+    if path == "data":
+        path = "data\u2044items/x.mp4"  # a letter that looks like the separator
+
+    finding = caught(listing_tags({**make.pack(), path: b"more"}), by=check_lists)
+
+    assert told(finding) == ("P01", None, None, path)
+
+
+def test_every_file_of_a_second_bag_inside_the_genuine_one_is_named() -> None:
+    false = {f"package-2/{path}": raw for path, raw in make.pack().items()}
+
+    findings = examine(listing_tags({**make.pack(), **false})).findings
+
+    assert sorted(told(each)[::3] for each in findings) == sorted(("P01", path) for path in false)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Verified-By: Court\n",
+        b"Source-Organization: this footage is false\n",
+        b"Bagging-Date: 2026-03-01\nBagging-Date: 2026-03-01\n",
+        b"Bagging-Date: 2026-03-01",
+        b"Bagging-Date: 2026-03-01\n see the true footage\n",
+        b"Bagging-Date: 2026-03-01\n" * 1000,
+    ],
+)
+def test_a_bag_info_that_says_more_than_it_may_is_named_though_it_is_listed(raw: bytes) -> None:
+    finding = caught(listing_tags({**make.pack(), package.BAG_INFO: raw}), by=check_lists)
+
+    assert told(finding) == ("P01", None, None, package.BAG_INFO)
 
 
 @pytest.mark.parametrize("path", [package.README, package.receipt_path(STOP, 1)])

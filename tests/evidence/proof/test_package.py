@@ -155,3 +155,13 @@ def test_reading_a_chunk_list_undoes_writing_it(digests: list[bytes]) -> None:
 def test_what_is_no_chunk_list_is_refused(raw: bytes) -> None:
     with pytest.raises(FormatError):
         package.parse_chunks(raw)
+
+
+def test_the_bag_info_of_every_package_is_accepted_and_no_larger_one() -> None:
+    package.require_bag_info(b"")
+    package.require_bag_info(
+        b"Bagging-Date: 2026-03-01\nExternal-Identifier: 0197a000-0000-7000-8000-000000000001\n"
+        b"Payload-Oxum: 4096.12\nSource-Organization: evidence.example.org\n"
+    )
+    with pytest.raises(FormatError, match="4 KiB"):
+        package.require_bag_info(b"x" * (package.LARGEST_BAG_INFO + 1))
