@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from evidence.cli.exits import ExitCode
+from evidence.docking import folder
 from evidence.proof import note, receipt, trust
 from tests.support.installation import AGENCY, OFFICER, PASSWORD, TECHNICIAN, Installation, free_port
 
@@ -219,11 +220,13 @@ def test_a_file_that_is_not_what_was_announced_ends_in_quarantine(room: Installa
 
 def killed_at_hash(room: Installation, path: Path, *, sha256: str) -> None:
     """Leave the dock as after a kill between hashing and sending, with a digest that is not the file's."""
-    found = path.stat()
-    row = [os.fsencode(path), found.st_size, found.st_mtime_ns, sha256, "hashed", ""]
+    found = folder.one(path)
+    row = [os.fsencode(path), found.size, found.mtime_ns, sha256, "hashed", "", found.mark]
     with closing(sqlite3.connect(room.config / "docks" / "east-1" / "uploads.sqlite")) as state, state:
         state.execute(
-            "INSERT INTO sent_file (path, size, mtime_ns, sha256, stage, changed_at) VALUES (?, ?, ?, ?, ?, ?)", row
+            "INSERT INTO sent_file (path, size, mtime_ns, sha256, stage, changed_at, mark)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            row,
         )
 
 
