@@ -17,7 +17,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from auth.principals import Principal
@@ -136,7 +135,7 @@ async def open_upload(
 ) -> Response:
     """Open an upload. Its first bytes may come along; an empty file is received at once."""
     checksum = _checksum(upload_checksum)
-    upload = await run_in_threadpool(
+    upload = await intake.asked(
         intake.open,
         by=principal,
         size=_length(request, upload_length),
@@ -162,10 +161,10 @@ async def show_offset(
     request: Request, upload_id: UUID, room: AppRoom, intake: AppIntake, principal: Sender, request_id: RequestId
 ) -> Response:
     """Say at which byte the upload goes on. All bytes are only ever said of an upload that was received."""
-    upload = await run_in_threadpool(_find, room, upload_id, principal, "upload.append", request_id)
+    upload = await intake.asked(_find, room, upload_id, principal, "upload.append", request_id)
     uploads.require_not_ended_early(upload)
     if upload.state == "open":
-        upload = await run_in_threadpool(intake.at_rest, UploadId(upload_id), by=principal)
+        upload = await intake.asked(intake.at_rest, UploadId(upload_id), by=principal)
     if upload.state == "sealing":
         upload = await _sealed(intake, UploadId(upload_id))
         if upload.state == "sealing":
@@ -199,7 +198,7 @@ async def append_upload(
         )
     offset = _number("Upload-Offset", upload_offset)
     checksum = _checksum(upload_checksum)
-    upload = await run_in_threadpool(_find, room, upload_id, principal, "upload.append", request_id)
+    upload = await intake.asked(_find, room, upload_id, principal, "upload.append", request_id)
     if content_length and content_length.isdecimal() and offset + int(content_length) > upload.size:
         raise TooLargeError(
             f"The upload was opened with {upload.size} bytes.", next_step="Open a new upload with the right size."
@@ -270,17 +269,17 @@ async def _append(
     offset: int,
     checksum: Checksum | None,
 ) -> Upload:
-    writer = await run_in_threadpool(intake.take, upload_id, by=principal, offset=offset)
+    writer = await intake.asked(intake.take, upload_id, by=principal, offset=offset)
     try:
         await Body(writer, intake.writing, checksum=checksum).take(parts)
     finally:
         # Shielded: a writer that is not closed would keep everybody else out.
-        await asyncio.shield(run_in_threadpool(intake.let_go, writer))
+        await asyncio.shield(intake.asked(intake.let_go, writer))
     if writer.whole:
         return await _sealed(intake, upload_id)
     if writer.stopped:
         raise BusyError("Another request goes on with this upload.", next_step="Ask for the offset.")
-    return await run_in_threadpool(intake.load, upload_id)
+    return await intake.asked(intake.load, upload_id)
 
 
 async def _sealed(intake: Intake, upload_id: UploadId) -> Upload:
@@ -288,7 +287,7 @@ async def _sealed(intake: Intake, upload_id: UploadId) -> Upload:
     sealing = asyncio.wrap_future(intake.seal(upload_id))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(sealing), PATIENCE)
-    return await run_in_threadpool(intake.load, upload_id)
+    return await intake.asked(intake.load, upload_id)
 
 
 def _find(room: Room, upload_id: UUID, principal: Principal, action: Action, request_id: str) -> Upload:

@@ -4,10 +4,16 @@ Writers, trailing readers, and the threads that hash and encrypt.  Nothing in he
 on with an upload: another process, or this one after a crash, starts from the row.
 """
 
+import asyncio
 import os
+import sys
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from threading import Lock
+from typing import Any, TypeVar
 
 import structlog
 
@@ -15,9 +21,10 @@ from auth.principals import Principal
 from evidence.database import unit_of_work
 from evidence.errors import BusyError, EvidenceError, IntegrityError, OffsetConflictError
 from evidence.ids import UploadId
-from evidence.ingest import clearing, receive, uploads
+from evidence.ingest import clearing, quarantine, receive, uploads
 from evidence.ingest.fences import LEASE, Fence, Fences
 from evidence.ingest.models import Upload
+from evidence.ingest.quarantine import UnfitError
 from evidence.ingest.trailing import Trailing
 from evidence.ingest.writing import Writer
 from evidence.room import Room
@@ -26,13 +33,12 @@ from evidence.storage.models import StoredObject
 _LETTING_GO = 30.0
 """Seconds a writer that was asked to stop has for flushing what it holds."""
 
-_SEALERS = 8
-"""Uploads one process seals at the same time; most of it is waiting for the disk."""
-
-_FLUSHERS = 4
-"""Uploads one process flushes to disk at the same time."""
+_BEHIND = 5
+"""How much nicer than others the threads are that hash and encrypt."""
 
 log = structlog.get_logger()
+
+_Answer = TypeVar("_Answer")
 
 
 class Intake:
@@ -42,17 +48,24 @@ class Intake:
         cores = os.cpu_count() or 2
         self.room = room
         self.fences = Fences(room.sessions, lease=lease)
-        # Few threads for work that is all processor: more would only take turns, and keep the
-        # thread that answers requests from its own.
-        self.writing = ThreadPoolExecutor(cores, thread_name_prefix="writing")
-        self._turns = ThreadPoolExecutor(cores, thread_name_prefix="reading")
-        self._hands = ThreadPoolExecutor(2 * cores, thread_name_prefix="hashing")
-        self._flushing = ThreadPoolExecutor(_FLUSHERS, thread_name_prefix="flushing")
-        self._sealers = ThreadPoolExecutor(_SEALERS, thread_name_prefix="sealing")
+        # Few threads for what is all processor, and behind the thread that answers requests: more
+        # would not be quicker, and everybody else would wait.
+        self.writing = _pool("writing", max(1, cores // 2), behind=True)
+        self._turns = _pool("reading", max(1, cores // 2), behind=True)
+        self._hands = _pool("hashing", cores, behind=True)
+        # These wait for disk and database.
+        self._fetching = _pool("fetching", 2)
+        self._flushing = _pool("flushing", 4)
+        self._asking = _pool("asking", 16)
+        self._sealers = _pool("sealing", 8)
         self._writers: dict[UploadId, Writer] = {}
         self._trailing: dict[UploadId, Trailing] = {}
         self._sealing: dict[UploadId, Future[None]] = {}
         self._guard = Lock()
+
+    async def asked(self, of: Callable[..., _Answer], *arguments: Any, **named: Any) -> _Answer:
+        """Run what waits for disk or database in a thread of ours, so that no other request waits for one."""
+        return await asyncio.get_running_loop().run_in_executor(self._asking, partial(of, *arguments, **named))
 
     def open(self, *, by: Principal, size: int, announced: str, request_id: str) -> Upload:
         """Open an upload."""
@@ -118,12 +131,24 @@ class Intake:
             raise
         try:
             writer = self._writer(upload_id, fence, offset=offset)
+        except (IntegrityError, KeyError) as damage:
+            raise self._damaged(upload_id, fence) from damage
         except BaseException:
             self.fences.release(fence)
             raise
         with self._guard:
             self._writers[upload_id] = writer
         return writer
+
+    def _damaged(self, upload_id: UploadId, fence: Fence) -> UnfitError:
+        """Put an upload into quarantine whose durable bytes cannot be read any more: it could never go on."""
+        with unit_of_work(self.room.sessions) as session:
+            upload = session.get_one(Upload, upload_id)
+            row = uploads.object_of(session, upload)
+        unfit = UnfitError("damaged", "What had arrived of this upload was damaged in our store before it was whole.")
+        unfit.next_step = "Send the recording again in a new upload; what is left of this one is kept in quarantine."
+        quarantine.put(self.room, upload, row, unfit, me=fence.me)
+        return unfit
 
     def let_go(self, writer: Writer) -> None:
         """Close the writer; sealing begins if it has written the last byte. What was not checkpointed is not kept."""
@@ -162,7 +187,7 @@ class Intake:
             writer.closed.wait(_LETTING_GO)
         self._sealers.shutdown(cancel_futures=True)
         self.writing.shutdown()
-        for pool in (self._turns, self._hands, self._flushing):
+        for pool in (self._turns, self._hands, self._fetching, self._flushing, self._asking):
             pool.shutdown()
         self.fences.close()
 
@@ -234,8 +259,24 @@ class Intake:
         with self._guard:
             if upload_id not in self._trailing:
                 self._trailing[upload_id] = Trailing(
-                    self.room.vault, row, token, size=upload.size, turns=self._turns, hands=self._hands
+                    self.room.vault,
+                    row,
+                    token,
+                    size=upload.size,
+                    turns=self._turns,
+                    hands=self._hands,
+                    fetching=self._fetching,
                 )
             trailing = self._trailing[upload_id]
         trailing.follow(upload.durable_offset)
         return trailing
+
+
+def _pool(name: str, threads: int, *, behind: bool = False) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_step_behind if behind else None)
+
+
+def _step_behind() -> None:
+    """Let this thread have the processor when others need it less. Linux has priorities of threads, others do not."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BEHIND)

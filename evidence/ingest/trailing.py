@@ -33,12 +33,20 @@ _memory = local()
 class Trailing:
     """Reads one upload back in turns, each a task of its own, so that many uploads take theirs.
 
-    `turns` runs the turns, `hands` what they have done side by side; these must be two executors,
-    for the first waits for the second.
+    `turns` runs the turns, `hands` the hashing they have done side by side, `fetching` the reads ahead;
+    these must not be one executor, for the first waits for the others.
     """
 
     def __init__(
-        self, vault: Vault, row: StoredObject, token: str, *, size: int, turns: Executor, hands: Executor
+        self,
+        vault: Vault,
+        row: StoredObject,
+        token: str,
+        *,
+        size: int,
+        turns: Executor,
+        hands: Executor,
+        fetching: Executor,
     ) -> None:
         self._vault = vault
         self._row = row
@@ -46,6 +54,7 @@ class Trailing:
         self._size = size
         self._turns = turns
         self._hands = hands
+        self._fetching = fetching
         self._reading = ReadingBack(vault.cipher(row), size=size)
         self._durable_frames = 0
         self._running = False
@@ -114,11 +123,11 @@ class Trailing:
         end = min(self._reading.next_frame + TURN_FRAMES, self._durable_frames)
         starts = range(self._reading.next_frame, end, BLOCK_FRAMES)
         areas = _areas_of_this_thread()
-        coming = self._hands.submit(self._block, starts[0], end, areas[0])
+        coming = self._fetching.submit(self._block, starts[0], end, areas[0])
         for start in starts:
             block, areas = coming.result(), areas[::-1]
             if start != starts[-1]:
-                coming = self._hands.submit(self._block, start + BLOCK_FRAMES, end, areas[0])
+                coming = self._fetching.submit(self._block, start + BLOCK_FRAMES, end, areas[0])
             try:
                 self._reading.take(*block, executor=self._hands)
             except EvidenceError:

@@ -6,6 +6,7 @@ on with the upload.  Whose turn it is to write, and where the offset is kept, is
 business (ingest).
 """
 
+import threading
 from collections.abc import Iterator
 
 from evidence.errors import InvalidError
@@ -20,6 +21,8 @@ from evidence.storage.frames import (
     stored_position,
 )
 from evidence.storage.store import Bytes, ObjectStore
+
+_memory = threading.local()
 
 
 class ArrivingObject:
@@ -43,7 +46,6 @@ class ArrivingObject:
         """Plaintext bytes taken so far; durable only up to the last checkpoint."""
         self._frames = bytearray()  # sealed frames of the open piece
         self._open = bytearray()  # plaintext of the open frame
-        self._memory = bytearray(STORED_FRAME)  # for one sealed frame, again and again
         self._tails: set[int] = set()  # positions at which a tail may be staged
         self._whole = 0 < size == offset
         if 0 < offset < size:
@@ -119,7 +121,7 @@ class ArrivingObject:
     def _seal(self, index: int, plaintext: Bytes) -> None:
         """Seal a frame; stage the piece when it is whole, or the object is."""
         kind = kind_of(index, self._size)
-        frame = self._cipher.seal_into(self._memory, index, plaintext, kind=kind)
+        frame = self._cipher.seal_into(_memory_of_this_thread(), index, plaintext, kind=kind)
         first = index - index % self._store.piece_frames
         if index + 1 - first < self._store.piece_frames and kind is not Kind.LAST:
             self._frames += frame
@@ -160,3 +162,11 @@ class ArrivingObject:
             if len(plaintext) < begun:
                 raise FrameError(first + inner, "holds less than was durable")
             self._open += plaintext[:begun]
+
+
+def _memory_of_this_thread() -> bytearray:
+    """Return memory for one sealed frame, the same every time: it is staged before the next is sealed."""
+    memory: bytearray = _memory.__dict__.setdefault("frame", bytearray())
+    if not memory:
+        memory.extend(bytes(STORED_FRAME))
+    return memory

@@ -1,0 +1,217 @@
+"""How fast uploads are received, against copying and hashing the same bytes with plain tools on the same disk.
+
+    python -m bench.ingest [rounds] [large size in MiB]
+
+An upload here is all of it: over HTTP, hashed by chunks on the stream, encrypted, flushed, read back
+from the device, hashed there again, locked, entered in custody, acknowledged.  The yardstick is
+`cp`, `sync` and two `openssl dgst -sha256` of the same file; the two take turns.
+"""
+
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from evidence.engines import postgres
+from tests.support.database import database_from, migrated_template
+from tests.support.people import a_person
+from tests.support.rooms import room_for
+from tests.support.server import Server, serving
+
+MIB = 1 << 20
+ROUNDS = 5
+SIZE = 1024 * MIB
+LARGE = int(os.environ.get("BENCH_LARGE_MIB", "4096")) * MIB
+"""The upload whose memory is compared with that of a hundredth of it. 10,240 MiB is the figure promised."""
+
+AT_ONCE = 64
+ALTOGETHER = 4096 * MIB
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A server process and an officer's sign-in there."""
+
+    server: Server
+    headers: dict[str, str]
+
+    def open(self, size: int, digest: str) -> str:
+        """Open an upload and return its address."""
+        announced = f"sha256 {base64.b64encode(digest.encode()).decode()}"
+        headers = {**TUS, **self.headers, "Upload-Length": str(size), "Upload-Metadata": announced}
+        answer = httpx2.post(f"{self.server.url}/api/v1/uploads", headers=headers, timeout=60)
+        assert answer.status_code == 201, answer.text
+        return f"{self.server.url}{answer.headers['Location']}"
+
+    def send(self, file: Path, address: str) -> float:
+        """Send the whole file by curl; return the seconds until it was acknowledged as received."""
+        said = {**TUS, **self.headers, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        lines = [part for name, value in {**said, "Expect": ""}.items() for part in ("-H", f"{name}: {value}")]
+        began = time.perf_counter()
+        curl = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PATCH", "-T", str(file), *lines, address]
+        status = subprocess.run(curl, check=True, capture_output=True, text=True).stdout
+        taken = time.perf_counter() - began
+        assert status == "204", f"the upload was answered {status}"
+        return taken
+
+    def memory(self, what: str) -> int:
+        """Bytes of memory of the server process: VmRSS now, VmHWM at most since `forget_peak`."""
+        status = Path(f"/proc/{self.server.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith(what)).split()[1]) * 1024
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.server.pid}/clear_refs").write_text("5")
+
+
+def run(rounds: int = ROUNDS, large: int = LARGE) -> list[dict[str, Any]]:
+    """Run all of it and return its rows."""
+    with tempfile.TemporaryDirectory(prefix="bench-ingest-", dir=os.environ.get("BENCH_FOLDER")) as name:
+        folder = Path(name)
+        with receiving(folder) as receiver:
+            grown = list(memory(receiver, folder, large))
+            single, rate = one_upload(receiver, folder, rounds)
+            return [single, *grown, *many_uploads(receiver, folder, rate)]
+
+
+@contextmanager
+def receiving(folder: Path) -> Iterator[Receiver]:
+    """Have an installation of its own with a server."""
+    with (
+        postgres.attached(folder / "pg") as cluster,
+        migrated_template(cluster) as template,
+        database_from(cluster, template) as database,
+        room_for(database, folder / "home") as room,
+        serving(room.settings, folder / "server.log") as server,
+    ):
+        yield Receiver(server, a_person(room, "officer").headers)
+
+
+def one_upload(receiver: Receiver, folder: Path, rounds: int) -> tuple[dict[str, Any], float]:
+    """Compare one upload with plain tools; return the row and the bytes a second of an upload."""
+    file = folder / "footage"
+    ratios, rates = [], []
+    for number in range(rounds + 1):
+        _write(file, SIZE)
+        plain, digest = _plainly(file, folder / "copy")
+        address = receiver.open(SIZE, digest)
+        taken = receiver.send(file, address)
+        if number:  # the first warms up both
+            ratios.append(plain / taken)
+            rates.append(SIZE / taken)
+            print(f"    plain {plain:.2f} s, upload {taken:.2f} s, ratio {plain / taken:.2f}", file=sys.stderr)
+    file.unlink()
+    rate = statistics.median(rates)
+    row = _row("one upload of 1 GiB, received", rate / MIB, "MiB/s", "cp + sync + 2 openssl dgst", 0.75)
+    return row | {"ratio": statistics.median(ratios)}, rate
+
+
+def memory(receiver: Receiver, folder: Path, large: int) -> Iterator[dict[str, Any]]:
+    """Watch how the memory of a server that just started grows with its first upload, and with a larger one."""
+    before = receiver.memory("VmRSS")
+    for size in (large // 100, large):
+        file = folder / "footage"
+        _write(file, size)
+        receiver.forget_peak()
+        taken = receiver.send(file, receiver.open(size, _digest(file)))
+        grown = (receiver.memory("VmHWM") - before) / MIB
+        yield _row(f"memory grown by an upload of {size // MIB} MiB ({taken:.0f} s)", grown, "MiB", "", "<= 64")
+        file.unlink()
+
+
+def many_uploads(receiver: Receiver, folder: Path, rate: float) -> Iterator[dict[str, Any]]:
+    """Send 64 files at once, and ask another route meanwhile."""
+    hashing = [subprocess.Popen(["openssl", "dgst", "-sha256", "/dev/zero"]) for _ in range(2)]
+    try:
+        plain = _slowest_percent(receiver, until=_after(10.0))
+    finally:
+        for process in hashing:
+            process.kill()
+            process.wait()
+    files, size = [], ALTOGETHER // AT_ONCE
+    for number in range(AT_ONCE):
+        files.append(folder / f"footage-{number}")
+        _write(files[-1], size)
+    addresses = [receiver.open(size, _digest(file)) for file in files]
+    before = receiver.memory("VmRSS")
+    receiver.forget_peak()
+    with ThreadPoolExecutor(AT_ONCE + 1) as pool:
+        began = time.perf_counter()
+        sending = [pool.submit(receiver.send, file, address) for file, address in zip(files, addresses, strict=True)]
+        asking = pool.submit(_slowest_percent, receiver, until=lambda: all(each.done() for each in sending))
+        failed = sum(each.exception() is not None for each in sending)
+        taken = time.perf_counter() - began
+        meanwhile = asking.result()
+    grown = (receiver.memory("VmHWM") - before) / MIB
+    together = ALTOGETHER / taken
+    yield _row("64 uploads at once, 4 GiB in all: failures", failed, "uploads", "", 0)
+    many = _row("64 uploads at once, 4 GiB in all", together / MIB, "MiB/s", "one upload", 0.6)
+    yield many | {"ratio": together / rate}
+    yield _row("64 uploads at once: memory grown", grown, "MiB", "", None)
+    p99 = _row("GET of an upload's state meanwhile, p99", meanwhile * 1000, "ms", "two plain hashing processes", "<= 3")
+    yield p99 | {"ratio": meanwhile / plain}
+
+
+def _slowest_percent(receiver: Receiver, *, until: Callable[[], bool]) -> float:
+    """Ask a cheap route of the API again and again; return the p99 of the seconds it took."""
+    address = receiver.open(1, sha256(b"x").hexdigest())
+    seconds = []
+    with httpx2.Client(headers=receiver.headers, timeout=60) as client:
+        while not until():
+            began = time.perf_counter()
+            assert client.get(address).status_code == 200
+            seconds.append(time.perf_counter() - began)
+            time.sleep(0.005)
+    return statistics.quantiles(seconds, n=100)[98]
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+def _plainly(file: Path, copy: Path) -> tuple[float, str]:
+    """Copy, flush and hash twice with plain tools; return the seconds and the digest."""
+    began = time.perf_counter()
+    subprocess.run(["cp", file, copy], check=True)
+    subprocess.run(["sync", copy], check=True)
+    said = [_digest(copy) for _ in range(2)]
+    taken = time.perf_counter() - began
+    copy.unlink()
+    return taken, said[-1]
+
+
+def _digest(file: Path) -> str:
+    said = subprocess.run(["openssl", "dgst", "-sha256", file], check=True, capture_output=True, text=True)
+    return said.stdout.split()[-1]
+
+
+def _write(file: Path, size: int) -> None:
+    """Write bytes that no upload had before."""
+    with file.open("wb") as out:
+        while (rest := size - out.tell()) > 0:
+            out.write(os.urandom(min(rest, MIB)))
+    subprocess.run(["sync", file], check=True)
+
+
+def _row(name: str, value: float, unit: str, yardstick: str, target: float | str | None) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "ratio": None, "yardstick": yardstick, "target": target}
+
+
+if __name__ == "__main__":
+    arguments = [int(each) for each in sys.argv[1:]]
+    json.dump(run(*arguments[:1], *(each * MIB for each in arguments[1:2])), sys.stdout, indent=2)
+    print()
