@@ -171,7 +171,8 @@ def parse_key(text: str) -> VerifierKey:
 
 
 def require_name(name: str) -> str:
-    """Return the name if a key may be called so (no space, no plus, not empty), else raise FormatError."""
+    """Return the name if a key may be called so (no space, no plus, not empty, UTF-8), else raise FormatError."""
+    require_utf8(name)
     if not name or "+" in name or any(letter.isspace() for letter in name):
         raise FormatError(f"{name!r} cannot be the name of a key")
     return name

@@ -164,6 +164,12 @@ def _open_folder(root: Path) -> Bundle:
     bundle = Bundle()
     files: dict[str, Path] = {}
     for folder, folders, names in os.walk(root):
+        # Folders without files count for nothing: what lies below this cannot have a path that is safe.
+        if len(Path(folder).relative_to(root).as_posix()) > package.LONGEST_PATH:
+            path = Path(folder).relative_to(root).as_posix()
+            bundle.problems.append(Problem(_shown(path), "folders lie in one another deeper than any path may be"))
+            folders.clear()
+            continue
         folders.sort()
         for name in sorted(names + [each for each in folders if (Path(folder) / each).is_symlink()]):
             file = Path(folder) / name
@@ -328,19 +334,26 @@ def _stored_blocks(stream: BinaryIO, position: int, size: int) -> Iterator[bytes
 
 def _inflated(stored: Iterator[bytes], size: int) -> Iterator[bytes]:
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    left = size + 1  # one byte more than announced is enough to know
+    ended = False
+    left = size + 1  # one byte more than announced is enough to know: what comes then may be a bomb
     try:
         for block in stored:
-            while block and left and not inflate.eof:
-                piece = inflate.decompress(block, min(BLOCK, left))
-                block = inflate.unconsumed_tail
+            rest, piece = block, block
+            while not inflate.eof and (rest or piece):
+                piece = inflate.decompress(rest, min(BLOCK, left))
+                rest = inflate.unconsumed_tail
                 left -= len(piece)
                 yield piece
-        if left:
-            # Never past the announced size: what is still to be inflated then may be a bomb.
-            yield inflate.flush()[:left]
+                if not left:
+                    raise DamagedError(f"it grows beyond the {size} bytes that were announced")
+            if inflate.unused_data or (inflate.eof and ended):
+                # Nobody would ever see them, and every digest would hold.
+                raise DamagedError("bytes are hidden behind its compressed end")
+            ended = inflate.eof
     except zlib.error as wrong:
         raise DamagedError(f"its compressed bytes are damaged ({wrong})") from None
+    if not inflate.eof:
+        raise DamagedError("its compressed bytes have no end")
 
 
 def _shown(path: str) -> str:

@@ -77,6 +77,8 @@ def check_receipts(seen: Examination) -> Iterator[Finding]:
             assert opened.receipt is not None
             seen.reports[item.item].receipts += 1
             wrong = _wrong_receipt(opened.receipt, package.item_chain(item.item), history)
+            if not wrong and opened.path != package.receipt_path(item.item, opened.receipt.seq):
+                wrong = f"the receipt is for record {opened.receipt.seq}, not for the one that its path names"
             if wrong:
                 yield Finding("R01", opened.path, wrong, item=item.item, seq=opened.receipt.seq)
 

@@ -1,12 +1,13 @@
 """Cheat or accident: a file is added, taken out or altered, or a list of the package is."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
 from evidence.proof import package
 from evidence.verify import MOST_FINDINGS
-from evidence.verify.checks import check_index, check_lists
+from evidence.verify.checks import check_index, check_lists, check_receipts
 from tests.tamper.catching import ORIGINAL, RECORDS, STOP, caught, examine, told
 from tests.vectors import make
 
@@ -227,3 +228,14 @@ def test_a_record_altered_and_its_lists_left_as_they_were_is_one_finding() -> No
     files[RECORDS] = files[RECORDS].replace(b'"password"', b'"passw0rd"', 1)
 
     assert [told(each)[:3] for each in examine(files).findings] == [("C02", STOP, 1)]
+
+
+def test_a_receipt_in_the_place_of_another_is_named() -> None:
+    first, second = make.items()
+    receipts = {1: make.receipt_for(first.records[0]), 5: make.receipt_for(first.records[4])}
+    genuine = make.pack([replace(first, receipts=receipts), second])
+    false = {**genuine, package.receipt_path(STOP, 1): genuine[package.receipt_path(STOP, 5)]}
+
+    finding = caught(make.relist(false), by=check_receipts, control=genuine)
+
+    assert told(finding) == ("R01", STOP, 5, package.receipt_path(STOP, 1))

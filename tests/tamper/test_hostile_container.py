@@ -5,6 +5,7 @@ import os
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -359,3 +360,62 @@ def test_the_control_for_every_test_here_would_fail_if_lists_were_all_that_is_ch
     (folder / "data" / "link").symlink_to("/etc/passwd")
 
     assert verify(folder, make.trust_root(), checks=[check_lists]).outcome == "verified"
+
+
+@pytest.mark.parametrize("what", ["lengthened", "hidden", "hidden far", "endless"])
+def test_compressed_bytes_that_do_not_end_where_they_must_are_named(what: str, tmp_path: Path) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    stored = packer.compress(make.README)
+    stored += packer.flush(zlib.Z_SYNC_FLUSH) if what == "endless" else packer.flush()
+    if what == "hidden far":
+        stored = stored.ljust(bundle.BLOCK, b"x") + b"HIDDEN"
+    hidden = {"lengthened": b"\0", "hidden": b"HIDDEN"}.get(what, b"")
+
+    verdict = examine_zip(with_readme(stored + hidden), tmp_path)
+
+    assert [told(each)[::3] for each in verdict.findings] == [("P01", package.README)]
+
+
+def test_compressed_bytes_of_which_the_end_fills_a_block_by_itself_are_fine(tmp_path: Path) -> None:
+    """The control. The end mark may be all that a block of stored bytes holds."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    stored = packer.compress(make.README) + packer.flush(zlib.Z_SYNC_FLUSH)
+    stored += b"\0\0\0\xff\xff" * ((bundle.BLOCK - len(stored)) // 5)
+    stored += b"\0\0\0\xff\xff" + packer.flush()
+    assert len(stored) > bundle.BLOCK
+
+    assert examine_zip(with_readme(stored), tmp_path).outcome == "verified"
+
+
+def with_readme(stored: bytes) -> bytes:
+    """Return the zip with these compressed bytes for its README, announced at the README's true size."""
+
+    def change(archive: zipfile.ZipFile) -> None:
+        archive.writestr(entry(BASE + package.README), stored)
+
+    raw = rewritten(change, leave_out=frozenset({package.README}))
+    in_directory = directory_entry(raw, package.README)
+    (local,) = struct.unpack_from("<I", raw, in_directory + 42)
+    for at in (in_directory + 10, local + 8):
+        raw = patched(raw, at, struct.pack("<H", zipfile.ZIP_DEFLATED))
+    for at in (in_directory + 24, local + 22):
+        raw = patched(raw, at, struct.pack("<I", len(make.README)))
+    for at in (in_directory + 16, local + 14):
+        raw = patched(raw, at, struct.pack("<I", zlib.crc32(make.README)))
+    return raw
+
+
+@pytest.mark.parametrize("depth", [0, 400, 1200])
+def test_folders_nested_without_end_are_named(depth: int, tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "p")
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+
+    findings = verify(folder, make.trust_root()).findings
+
+    assert [(each.code, each.place[:4]) for each in findings] == ([("P01", "d/d/")] if depth > 1000 else [])

@@ -165,3 +165,10 @@ def changed_key(**members: object) -> bytes:
 def test_a_trust_file_that_is_wrong_anywhere_is_refused_whole(raw: bytes) -> None:
     with pytest.raises(FormatError):
         trust.parse(raw)
+
+
+def test_a_witness_whose_name_is_no_text_is_refused() -> None:
+    key = json.loads(make.trust_root().write())["keys"][0]
+
+    with pytest.raises(FormatError, match="UTF-8"):
+        trust.parse(changed(keys=[{**key, "role": "witness", "name": "\ud800x"}]))
