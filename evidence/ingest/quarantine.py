@@ -46,7 +46,7 @@ def put(room: Room, upload: Upload, row: StoredObject, unfit: UnfitError, *, me:
     with unit_of_work(room.sessions) as session:
         mine = session.scalar(
             select(Upload)
-            .where(Upload.id == upload.id, Upload.writer == me, Upload.state == "sealing")
+            .where(Upload.id == upload.id, Upload.writer == me, Upload.state.in_(("open", "sealing")))
             .with_for_update()
         )
         if mine is None:

@@ -106,6 +106,8 @@ def _is_wanted(session: Session, staged: Staged, *, at: datetime) -> bool:
         # Not of an upload: something else that is being stored, unless it has been for very long.
         return staged.begun_at > at - LONGEST_PUT
     upload, object_id, is_held = found
+    if upload.state == "quarantined":
+        return True  # what is left of it is evidence of what went wrong
     if upload.state not in ("open", "sealing"):
         return False
     # Whoever holds the fence may have begun it a moment ago and not noted it yet.
