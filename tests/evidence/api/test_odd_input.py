@@ -77,7 +77,8 @@ def test_an_export_of_the_impossible_is_refused_and_leaves_no_record(
 
 @pytest.mark.parametrize("checksum", [b"sha256 \xe9", b"sha256", b"sha256 !!!!", b"crc32 AAAA", b"\xff"])
 def test_a_checksum_that_cannot_be_read_is_refused(client: TestClient, technician: Person, checksum: bytes) -> None:
-    headers = {**TUS, **technician.headers, "Upload-Length": "3", "Upload-Checksum": checksum}
+    said = {**TUS, **technician.headers, "Upload-Length": "3"}
+    headers = {name.encode(): value.encode() for name, value in said.items()} | {b"Upload-Checksum": checksum}
 
     require_problem(client.post(UPLOADS, headers=headers), 400)
 
