@@ -27,6 +27,9 @@ MOST_FILES = 20_000
 LARGEST_RATIO = 200
 """A compressed file may not grow by more than this (what is below 1 MiB may)."""
 
+MOST_GROWTH = 64 << 20
+"""Nor may all compressed files together grow by more than that, beyond this many bytes."""
+
 _LARGEST_DIRECTORY = 32 << 20
 _ORIGINAL = re.compile(r"(?:[^/]+/)?data/items/[^/]+/original/.+")
 _ANCHORS = (package.INDEX, package.HEADS, package.MANIFEST, package.BAGIT)
@@ -34,9 +37,10 @@ _END = b"PK\x05\x06"
 _SECOND_NAME = 0x7075
 """Number of the Unicode path field: Info-ZIP takes the name in it instead of the entry's own."""
 
+_END64 = b"PK\x06\x06"
 _LOCATOR = b"PK\x06\x07"
 
-_NO_SUCH_PLACE = (OSError, OverflowError)
+_NO_SUCH_PLACE = (OSError, OverflowError, ValueError)
 """What a file says to a place that no file can have: a directory may name any number of 64 bits."""
 
 
@@ -46,6 +50,10 @@ class UnreadableError(Exception):
     def __init__(self, message: str, *, next_step: str) -> None:
         super().__init__(message)
         self.next_step = next_step
+
+
+class _AmbiguousError(Exception):
+    """Programs that open zips would see different files in this one, or it would grow without measure."""
 
 
 class _TooManyError(Exception):
@@ -119,6 +127,9 @@ def open_bundle(path: Path, stack: ExitStack) -> Bundle:
         found = _open_folder(path) if path.is_dir() else _open_zip(stack.enter_context(path.open("rb")))
     except _TooManyError:
         message = f"it holds more than {MOST_FILES} files; nothing in it was read"
+        return Bundle(problems=[Problem(path.name, message)], hopeless=True)
+    except _AmbiguousError as wrong:
+        message = f"the container is ambiguous: {wrong}; nothing in it was read"
         return Bundle(problems=[Problem(path.name, message)], hopeless=True)
     except FileNotFoundError:
         raise UnreadableError(f"there is no file {path}", next_step="Check the name of the package.") from None
@@ -200,7 +211,7 @@ def _read_file(file: Path, size: int) -> Iterator[bytes]:
 
 
 def _open_zip(stream: BinaryIO) -> Bundle:
-    _refuse_huge_directory(stream)
+    directory_at = _find_directory(stream)
     try:
         entries = zipfile.ZipFile(stream).infolist()
     except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, EOFError, *_NO_SUCH_PLACE) as wrong:
@@ -209,55 +220,98 @@ def _open_zip(stream: BinaryIO) -> Bundle:
             next_step="It may have been cut off on its way: fetch it again and compare its size.",
         ) from None
     bundle = Bundle()
-    kept: dict[str, zipfile.ZipInfo] = {}
+    kept: dict[str, tuple[zipfile.ZipInfo, int]] = {}
     twice: set[str] = set()
-    ends = _ends_of_data(entries)
+    ends = _ends_of_data(entries, directory_at)
+    if entries and min(ends.keys()) != 0:
+        raise _AmbiguousError("bytes lie before its first file")
     for entry in entries:
         # orig_filename: the library itself cuts names at NUL and turns the separators of other systems.
-        name = entry.orig_filename
-        if name.endswith("/") and not entry.file_size:
-            if unsafe := _wrong_name(name.rstrip("/") or "/"):
-                bundle.problems.append(Problem(_shown(name), unsafe))
-        elif name in kept or name in twice:
+        name, end = entry.orig_filename, ends[entry.header_offset]
+        if name in kept or name in twice:
             # Two programs would take two different ones, so none is taken.
             kept.pop(name, None)
             if name not in twice:
                 bundle.problems.append(Problem(_shown(name), "it stands twice in the zip"))
             twice.add(name)
-        elif unsafe := _wrong_name(name) or _wrong_entry(entry, ends[entry.header_offset]):
+            continue
+        is_folder = name.endswith("/") and not entry.file_size
+        unsafe = _wrong_name(name.rstrip("/") or "/") if is_folder else _wrong_name(name) or _wrong_entry(entry, end)
+        try:
+            data_at = 0 if unsafe else _find_data(stream, entry, end)
+        except DamagedError as wrong:
+            unsafe = f"the container is ambiguous: {wrong}"
+        if unsafe:
             bundle.problems.append(Problem(_shown(name), unsafe))
-        else:
-            kept[name] = entry
-    bundle.sizes = {name: entry.file_size for name, entry in kept.items()}
-    bundle._read = lambda path: _read_entry(stream, kept[path])
+        elif not is_folder:
+            kept[name] = (entry, data_at)
+    compressed = [entry for entry, _at in kept.values() if entry.compress_type == zipfile.ZIP_DEFLATED]
+    if sum(entry.file_size for entry in compressed) > max(
+        LARGEST_RATIO * sum(entry.compress_size for entry in compressed), MOST_GROWTH
+    ):
+        raise _AmbiguousError("its compressed files together grow too much: a bomb")
+    bundle.sizes = {name: entry.file_size for name, (entry, _at) in kept.items()}
+    bundle._read = lambda path: _read_entry(stream, *kept[path])
     return bundle
 
 
-def _refuse_huge_directory(stream: BinaryIO) -> None:
-    """Look at the end of the zip before the library reads a whole directory into memory."""
+def _find_directory(stream: BinaryIO) -> int:
+    """Return where the directory begins, having counted what it holds before the library reads it into memory.
+
+    The end record says how many files there are, but readers go by its bytes.  Nothing may lie between
+    directory and end record or after it, so that every reader finds the same directory.
+    """
     size = stream.seek(0, os.SEEK_END)
-    tail_at = max(0, size - 65_557 - 20)
-    stream.seek(tail_at)
+    stream.seek(max(0, size - 65_557))
     tail = stream.read()
-    end = tail.rfind(_END)
-    if end < 0 or len(tail) - end < 22:
+    if _END not in tail or size < 22:
         raise UnreadableError(
             "it is neither a folder nor a whole zip", next_step="Give the zip as you received it, not cut off."
         )
-    count, directory = struct.unpack_from("<HI", tail, end + 10)
-    if tail[max(0, end - 20) : end].startswith(_LOCATOR):
-        (at,) = struct.unpack_from("<Q", tail, end - 20 + 8)
-        record = _read_at(stream, at, 56) if at < size else b""
-        if len(record) == 56:
-            count, directory = struct.unpack_from("<QQ", record, 32)
-    if count > MOST_FILES or directory > _LARGEST_DIRECTORY:
+    end = size - 22
+    if not tail[-22:].startswith(_END) or tail[-2:] != b"\0\0":
+        raise _AmbiguousError("bytes lie behind its end")
+    told: tuple[int, int, int] = struct.unpack("<HII", tail[-12:-2])
+    count, length, at = told
+    if tail[-42:-22].startswith(_LOCATOR):
+        end -= 76
+        stream.seek(max(0, end))
+        record = stream.read(56)
+        if struct.unpack("<Q", tail[-34:-26])[0] != end or not record.startswith(_END64 + struct.pack("<Q", 44)):
+            raise _AmbiguousError("its end record is not right before what points to it")
+        told64: tuple[int, int, int] = struct.unpack("<QQQ", record[32:])
+        count, length, at = told64
+        if any(
+            short not in (full, most)
+            for short, full, most in zip(told, told64, (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF), strict=True)
+        ):
+            raise _AmbiguousError("its two end records contradict each other")
+    if count > MOST_FILES or length > _LARGEST_DIRECTORY:
         raise _TooManyError
+    if at + length != end:
+        raise _AmbiguousError("its directory is not where its end record says")
+    stream.seek(at)
+    directory = stream.read(length)
+    found = place = 0
+    while place < length:
+        if directory[place : place + 4] != b"PK\x01\x02" or length - place < 46:
+            raise _AmbiguousError("its directory holds something else than files")
+        name_size, extra_size, comment_size = struct.unpack_from("<HHH", directory, place + 28)
+        if comment_size:
+            raise _AmbiguousError("a file in it carries a comment")
+        place += 46 + name_size + extra_size
+        found += 1
+        if found > MOST_FILES:
+            raise _TooManyError
+    if place != length or found != count:
+        raise _AmbiguousError("its directory does not hold as many files as its end record says")
+    return at
 
 
-def _ends_of_data(entries: list[zipfile.ZipInfo]) -> dict[int, int]:
-    """Return for each entry's offset where the next entry begins: no data may reach beyond."""
+def _ends_of_data(entries: list[zipfile.ZipInfo], directory_at: int) -> dict[int, int]:
+    """Return for each entry's offset where the next entry, or the directory, begins: no data may reach beyond."""
     offsets = sorted({entry.header_offset for entry in entries})
-    return dict(zip(offsets, [*offsets[1:], 1 << 63], strict=False))  # of a zip without files: nothing
+    return dict(zip(offsets, [*offsets[1:], directory_at], strict=False))  # of a zip without files: nothing
 
 
 def _wrong_name(name: str) -> str | None:
@@ -291,24 +345,54 @@ def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
     return None
 
 
-def _extra_fields(extra: bytes) -> set[int]:
-    numbers = set()
+def _extra_fields(extra: bytes) -> dict[int, bytes]:
+    fields = {}
     while len(extra) >= 4:
         number, size = struct.unpack_from("<HH", extra)
-        numbers.add(number)
+        fields[number] = extra[4 : 4 + size]
         extra = extra[4 + size :]
-    return numbers
+    return fields
 
 
-def _read_entry(stream: BinaryIO, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+def _find_data(stream: BinaryIO, entry: zipfile.ZipInfo, end: int) -> int:
+    """Return where an entry's bytes begin, or raise DamagedError where readers of the zip could differ.
+
+    Some read only the directory, others only what stands before (and behind) the bytes.
+    """
     header = _read_at(stream, entry.header_offset, 30)
     if len(header) != 30 or not header.startswith(b"PK\x03\x04"):
         raise DamagedError("the zip has no file where its directory says")
-    name_size, extra_size = struct.unpack_from("<HH", header, 26)
-    local_name = _read_at(stream, entry.header_offset + 30, name_size)
-    if local_name.decode("utf-8", "replace") != entry.orig_filename:
+    flags, method, _stamp, crc, packed, size, name_size, extra_size = struct.unpack("<HHIIIIHH", header[6:])
+    name = _read_at(stream, entry.header_offset + 30, name_size)
+    if name.decode("utf-8", "replace") != entry.orig_filename:
         raise DamagedError("the zip calls this file by two names")
-    stored = _stored_blocks(stream, entry.header_offset + 30 + name_size + extra_size, entry.compress_size)
+    extra = _extra_fields(_read_at(stream, entry.header_offset + 30 + name_size, extra_size))
+    if _SECOND_NAME in extra:
+        raise DamagedError("it carries a second name, which some programs would take instead")
+    if len(wide := extra.get(1, b"")) == 16 and size == packed == 0xFFFFFFFF:
+        size, packed = struct.unpack("<QQ", wide)
+    true = (entry.CRC, entry.compress_size, entry.file_size)
+    streamed = bool(flags & 0x8)
+    if (flags, method) != (entry.flag_bits, entry.compress_type) or (
+        (crc, packed, size) != true and not (streamed and (crc, packed, size) == (0, 0, 0))
+    ):
+        raise DamagedError("what stands before its bytes contradicts the directory")
+    data_at: int = entry.header_offset + 30 + name_size + extra_size
+    behind = end - data_at - entry.compress_size
+    if behind < 0 or behind > 24:
+        raise DamagedError("bytes lie between it and what follows, or it has too few")
+    descriptors = [b""]
+    if streamed:
+        forms = ["<IQQ"] + ["<III"] * (max(true) <= 0xFFFFFFFF)
+        bare = [struct.pack(form, *true) for form in forms]
+        descriptors = bare + [b"PK\x07\x08" + each for each in bare]
+    if _read_at(stream, data_at + entry.compress_size, behind) not in descriptors:
+        raise DamagedError("what stands behind its bytes contradicts the directory")
+    return data_at
+
+
+def _read_entry(stream: BinaryIO, entry: zipfile.ZipInfo, data_at: int) -> Iterator[bytes]:
+    stored = _stored_blocks(stream, data_at, entry.compress_size)
     return stored if entry.compress_type == zipfile.ZIP_STORED else _inflated(stored, entry.file_size)
 
 

@@ -108,9 +108,10 @@ def test_a_reader_that_trusts_the_directory_would_fail_that_test(
 ) -> None:
     """Negative control: without the guard around places in the file, some mutant crashes."""
     monkeypatch.setattr("evidence.verify.bundle._NO_SUCH_PLACE", ())
+    monkeypatch.setattr("evidence.verify.bundle._find_directory", lambda _stream: 1 << 70)
 
     with pytest.raises((OSError, OverflowError)):
-        outcome(GOLDEN[1:], tmp_path / "p.zip")
+        outcome(with_zip64_offset(1 << 63), tmp_path / "p.zip")
 
 
 def with_field(offset: int, form: str, value: int, *, entry: int = -1) -> bytes:
@@ -186,6 +187,7 @@ def test_what_grows_past_the_announced_size_is_never_inflated_whole(tmp_path: Pa
     raw = bytearray(file.read_bytes())
     assert stored in raw
     struct.pack_into("<I", raw, entries(bytes(raw))[0] + 24, announced)
+    struct.pack_into("<I", raw, 22, announced)
     file.write_bytes(raw)
 
     tracemalloc.start()

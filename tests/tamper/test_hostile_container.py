@@ -243,7 +243,7 @@ def test_a_directory_that_points_elsewhere_is_named(what: str, tmp_path: Path) -
 
     raw = patched(raw, at if what == "name" else at - 30, b"X")
 
-    assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("O01", ORIGINAL)]
+    assert [told(each)[::3] for each in examine_zip(raw, tmp_path).findings] == [("P01", ORIGINAL)]
 
 
 def test_one_byte_altered_inside_the_zip_is_named_by_its_chunk_not_by_the_zips_checksum(tmp_path: Path) -> None:
@@ -419,3 +419,161 @@ def test_folders_nested_without_end_are_named(depth: int, tmp_path: Path) -> Non
     findings = verify(folder, make.trust_root()).findings
 
     assert [(each.code, each.place[:4]) for each in findings] == ([("P01", "d/d/")] if depth > 1000 else [])
+
+
+def with_end(raw: bytes, *, count: int | None = None, size: int = 0, at: int = 0, more: bytes = b"") -> bytes:
+    """Return the zip with more bytes in its directory and another end record: numbers are what is added."""
+    end = len(raw) - 22
+    told, length, place = struct.unpack_from("<HII", raw, end + 10)
+    told = told if count is None else count
+    fields = struct.pack("<HHHHIIH", 0, 0, told, told, length + len(more) + size, place + at, 0)
+    return raw[:end] + more + b"PK\x05\x06" + fields
+
+
+def with_end64(raw: bytes, *, locator: int = 0, short: int = 0xFFFFFFFF, at: int = 0) -> bytes:
+    end = len(raw) - 22
+    count, length, place = struct.unpack_from("<HII", raw, end + 10)
+    record = b"PK\x06\x06" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, length, place + at)
+    pointer = b"PK\x06\x07" + struct.pack("<IQI", 0, end + locator, 1)
+    closing = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, short, 0xFFFFFFFF, 0)
+    return raw[:end] + record + pointer + closing
+
+
+def moved(raw: bytes) -> bytes:
+    """Put bytes before the first file, and say so everywhere."""
+    out = bytearray(b"JUNK" + raw)
+    at = out.find(b"PK\x01\x02")
+    struct.pack_into("<I", out, len(out) - 6, at)
+    while at >= 0:
+        struct.pack_into("<I", out, at + 42, struct.unpack_from("<I", out, at + 42)[0] + 4)
+        at = out.find(b"PK\x01\x02", at + 1)
+    return bytes(out)
+
+
+def commented(archive: zipfile.ZipFile) -> None:
+    archive.infolist()[0].comment = b"true footage elsewhere"
+
+
+MORE = b"PK\x01\x02" + bytes(42)
+
+AMBIGUOUS: dict[str, Callable[[bytes], bytes]] = {
+    "bytes before": lambda raw: b"JUNK" + raw,
+    "bytes before that are reckoned with": moved,
+    "bytes behind": lambda raw: raw + b"tail",
+    "a comment": lambda raw: raw[:-2] + b"\5\0hello",
+    "a file's comment": lambda _raw: rewritten(commented),
+    "a directory elsewhere": lambda raw: with_end(raw, at=1000),
+    "no directory": lambda raw: with_end(raw, more=b"x" * 50),
+    "a piece of a directory": lambda raw: with_end(raw, more=b"PK\x01\x02"),
+    "a name beyond the directory": lambda raw: with_end(raw, more=MORE[:28] + b"\xff\0" + MORE[30:]),
+    "a count that is too small": lambda raw: with_end(raw, count=1),
+    "a zip64 record elsewhere": lambda raw: with_end64(raw, locator=-1),
+    "a zip64 record beyond any file": lambda raw: with_end64(raw, locator=1 << 62),
+    "two end records": lambda raw: with_end64(raw, short=7),
+    "a zip64 directory beyond any file": lambda raw: with_end64(raw, at=1 << 62),
+}
+
+
+@pytest.mark.parametrize("what", AMBIGUOUS)
+def test_a_zip_that_programs_would_read_differently_is_one_finding(what: str, tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+    for control in (raw, with_end(raw), with_end64(raw)):
+        assert examine_zip(control, tmp_path).outcome == "verified"
+
+    (finding,) = examine_zip(AMBIGUOUS[what](raw), tmp_path).findings
+
+    assert told(finding) == ("P01", None, None, "package.zip")
+    assert "ambiguous" in finding.message
+
+
+def test_files_are_counted_whatever_the_end_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "MOST_FILES", 10)
+
+    (finding,) = examine_zip(with_end(rewritten(nothing), count=1), tmp_path).findings
+
+    assert "more than 10 files" in finding.message
+
+
+def test_an_end_record_alone_that_was_cut_off_is_no_zip(tmp_path: Path) -> None:
+    with pytest.raises(bundle.UnreadableError, match="whole zip"):
+        examine_zip(b"PK\x05\x06\0\0", tmp_path)
+
+
+def test_many_small_bombs_are_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bombs(archive: zipfile.ZipFile) -> None:
+        for number in range(3):
+            info = entry(f"{BASE}data/{number}")
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, bytes(1 << 20))
+
+    monkeypatch.setattr(bundle, "MOST_GROWTH", 2 << 20)
+
+    (finding,) = examine_zip(rewritten(bombs), tmp_path).findings
+
+    assert "bomb" in finding.message
+    assert finding.place == "package.zip"
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, b"\x02"), (8, b"\x08"), (14, b"\1\2\3\4"), (22, b"\xff" * 4)])
+def test_a_file_whose_own_header_contradicts_the_directory_is_named(offset: int, value: bytes, tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+    local = raw.find((BASE + package.README).encode()) - 30
+
+    (finding,) = examine_zip(patched(raw, local + offset, value), tmp_path).findings
+
+    assert told(finding)[::3] == ("P01", package.README)
+    assert "ambiguous" in finding.message
+
+
+class Unseekable(io.BytesIO):
+    """A stream as the room's own writer has it: what follows a file's bytes says how many they were."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_args: int) -> int:
+        raise io.UnsupportedOperation
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_zip_that_was_streamed_verifies_unless_what_follows_a_file_is_altered(large: bool, tmp_path: Path) -> None:
+    out = Unseekable()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path, content in make.pack().items():
+            with archive.open(entry(BASE + path), "w", force_zip64=large) as file:
+                file.write(content)
+    raw = out.getvalue()
+    assert examine_zip(raw, tmp_path).outcome == "verified"
+
+    at = raw.find(b"PK\x07\x08", raw.find((BASE + package.README).encode()))
+    (finding,) = examine_zip(patched(raw, at + 4, b"\1\2\3\4"), tmp_path).findings
+
+    assert told(finding)[::3] == ("P01", package.README)
+
+
+@pytest.mark.parametrize("gap", [4, 400])
+def test_bytes_between_two_files_are_named(gap: int, tmp_path: Path) -> None:
+    raw = rewritten(nothing)
+    directory = raw.find(b"PK\x01\x02")
+    raw = raw[:directory] + bytes(gap) + raw[directory:]
+    raw = patched(raw, len(raw) - 6, struct.pack("<I", directory + gap))
+
+    (finding,) = examine_zip(raw, tmp_path).findings
+
+    assert finding.code == "P01"
+    assert "ambiguous" in finding.message
+
+
+def test_a_second_name_before_the_bytes_alone_is_named(tmp_path: Path) -> None:
+    def change(archive: zipfile.ZipFile) -> None:
+        info = entry(BASE + package.README)
+        info.extra = struct.pack("<HH", 0x7075, 5) + b"\x01up\0\0"
+        archive.writestr(info, make.README)
+        info.extra = b""
+
+    (finding,) = examine_zip(rewritten(change, leave_out=frozenset({package.README})), tmp_path).findings
+
+    assert told(finding)[::3] == ("P01", package.README)
