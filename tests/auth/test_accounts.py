@@ -85,7 +85,6 @@ def test_an_account_is_made_with_its_roles_and_each_is_reported(
         ({"roles": ["system_admin"]}, NotPermittedError),
         ({"agency_id": uuid4()}, NotPermittedError),
     ],
-    ids=str,
 )
 def test_what_cannot_be_accepted_is_refused(
     session: Session, recorder: Remembered, agency: Agency, changes: dict[str, Any], error: type[AuthError]

@@ -1,6 +1,5 @@
 """The key ring is shared by processes, private, and never half written; foreign keys are looked at closely."""
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -167,7 +166,6 @@ PRIVATE = ec.generate_private_key(ec.SECP256R1())
         {**JWK, "jku": "https://attacker.example/keys"},
         {"keys": [JWK]},
     ],
-    ids=lambda jwk: json.dumps(jwk)[:60],
 )
 def test_a_key_we_cannot_stand_on_is_refused(jwk: dict[str, Any]) -> None:
     with pytest.raises(DockKeyError):
