@@ -110,7 +110,7 @@ def test_a_reader_that_trusts_the_directory_would_fail_that_test(
     monkeypatch.setattr("evidence.verify.bundle._NO_SUCH_PLACE", ())
     monkeypatch.setattr("evidence.verify.bundle._find_directory", lambda _stream: 1 << 70)
 
-    with pytest.raises((OSError, OverflowError, ValueError), match="offset-sized|Invalid argument|too large"):
+    with pytest.raises((OSError, OverflowError, ValueError), match=r"offset-sized|Invalid argument|too large"):
         outcome(with_zip64_offset(1 << 63), tmp_path / "p.zip")
 
 
