@@ -52,7 +52,7 @@ def test_a_server_without_a_database_says_what_to_run(tmp_path: Path) -> None:
 
     ended = empty.run("serve", expect=[ExitCode.ERROR])
 
-    assert "schema is old or missing" in ended.stderr
+    assert "there is no installation" in ended.stderr
     assert "evidence migrate" in ended.stderr
     assert "Traceback" not in ended.stderr
 
