@@ -55,6 +55,7 @@ class Intake:
         self._hands = _pool("hashing", cores, behind=True)
         # These wait for disk and database.
         self._fetching = _pool("fetching", 2)
+        self._staging = _pool("staging", 2)
         self._flushing = _pool("flushing", 4)
         self._asking = _pool("asking", 16)
         self._sealers = _pool("sealing", 8)
@@ -187,7 +188,7 @@ class Intake:
             writer.closed.wait(_LETTING_GO)
         self._sealers.shutdown(cancel_futures=True)
         self.writing.shutdown()
-        for pool in (self._turns, self._hands, self._fetching, self._flushing, self._asking):
+        for pool in (self._turns, self._hands, self._fetching, self._staging, self._flushing, self._asking):
             pool.shutdown()
         self.fences.close()
 
@@ -227,7 +228,7 @@ class Intake:
             )
         token = self._token(upload, row, fence)
         try:
-            arriving = self.room.vault.arriving(row, token, size=upload.size, offset=offset)
+            arriving = self.room.vault.arriving(row, token, size=upload.size, offset=offset, executor=self._staging)
         except KeyError:
             raise IntegrityError(
                 "What had arrived of this upload is not there any more.", next_step="Open a new upload."

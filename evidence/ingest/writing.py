@@ -172,6 +172,7 @@ class Writer:
     def close(self) -> None:
         """Let go. What was not checkpointed is not kept; the fence of a whole upload is for whoever seals it."""
         if not self.closed.is_set():
+            self._arriving.close()
             if self._flushing is not None:
                 wait_for([self._flushing])
             if not self.whole:

@@ -6,8 +6,9 @@ on with the upload.  Whose turn it is to write, and where the offset is kept, is
 business (ingest).
 """
 
-import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, wait
 
 from evidence.errors import InvalidError
 from evidence.storage.frames import (
@@ -22,7 +23,8 @@ from evidence.storage.frames import (
 )
 from evidence.storage.store import Bytes, ObjectStore
 
-_memory = threading.local()
+_spare: deque[bytearray] = deque()
+"""Memory for sealed frames, used again and again: fresh memory costs more than the cipher does."""
 
 
 class ArrivingObject:
@@ -33,15 +35,28 @@ class ArrivingObject:
     """
 
     def __init__(
-        self, store: ObjectStore, key: str, token: str, cipher: FrameCipher, *, size: int, offset: int
+        self,
+        store: ObjectStore,
+        key: str,
+        token: str,
+        cipher: FrameCipher,
+        *,
+        size: int,
+        offset: int,
+        executor: Executor | None = None,
     ) -> None:
-        """Take up the upload. Raises KeyError when nothing is staged there, FrameError when the tail is damaged."""
+        """Take up the upload. Raises KeyError when nothing is staged there, FrameError when the tail is damaged.
+
+        With an executor a piece is staged while the next is sealed.
+        """
         self._store = store
         self._key = key
         self._token = token
         self._cipher = cipher
         self._size = size
         self._kept = offset
+        self._executor = executor
+        self._staging: Future[None] | None = None
         self.offset = offset
         """Plaintext bytes taken so far; durable only up to the last checkpoint."""
         self._frames = bytearray()  # sealed frames of the open piece
@@ -74,6 +89,7 @@ class ArrivingObject:
             self._seal(frame_count(self._size) - 1, self._open)
             self._open.clear()
             self._whole = True
+        self._wait_staged()
         tail = bytes(self._frames)
         if self._open:
             tail += self._cipher.seal(self.offset // FRAME_SIZE, self._open, kind=Kind.TAIL)
@@ -89,6 +105,11 @@ class ArrivingObject:
         self._tails -= passed
         self._kept = self.offset
         return self.offset
+
+    def close(self) -> None:
+        """Return when nothing is written any more. What was not checkpointed is not kept."""
+        if self._staging is not None:
+            wait([self._staging])
 
     def flush(self) -> None:
         """Have whole pieces written to the disk, so that the next checkpoint has less to wait for.
@@ -121,16 +142,36 @@ class ArrivingObject:
     def _seal(self, index: int, plaintext: Bytes) -> None:
         """Seal a frame; stage the piece when it is whole, or the object is."""
         kind = kind_of(index, self._size)
-        frame = self._cipher.seal_into(_memory_of_this_thread(), index, plaintext, kind=kind)
+        memory = _spare.pop() if _spare else bytearray(STORED_FRAME)
+        frame = self._cipher.seal_into(memory, index, plaintext, kind=kind)
         first = index - index % self._store.piece_frames
-        if index + 1 - first < self._store.piece_frames and kind is not Kind.LAST:
-            self._frames += frame
-        elif self._frames:
-            self._frames += frame
-            self._store.write_piece(self._key, self._token, stored_position(first), self._frames)
-            self._frames = bytearray()
+        if index == first and (self._store.piece_frames == 1 or kind is Kind.LAST):
+            self._stage(first, frame, memory)
+            return
+        self._frames += frame
+        _spare.append(memory)
+        if index + 1 - first == self._store.piece_frames or kind is Kind.LAST:
+            piece, self._frames = self._frames, bytearray()
+            self._stage(first, piece, None)
+
+    def _stage(self, first: int, piece: Bytes, memory: bytearray | None) -> None:
+        """Stage a piece, once the one before is staged; then its memory may be used again."""
+        self._wait_staged()
+        if self._executor is None:
+            self._write_piece(first, piece, memory)
         else:
-            self._store.write_piece(self._key, self._token, stored_position(first), frame)
+            self._staging = self._executor.submit(self._write_piece, first, piece, memory)
+
+    def _write_piece(self, first: int, piece: Bytes, memory: bytearray | None) -> None:
+        self._store.write_piece(self._key, self._token, stored_position(first), piece)
+        if memory is not None:
+            _spare.append(memory)
+
+    def _wait_staged(self) -> None:
+        """Return when the last piece is staged, or raise what it met."""
+        staging, self._staging = self._staging, None
+        if staging is not None:
+            staging.result()
 
     def _piece_position(self, offset: int) -> int:
         """Where the piece begins, in the store, that plaintext byte `offset` goes to; at the end, past all."""
@@ -162,11 +203,3 @@ class ArrivingObject:
             if len(plaintext) < begun:
                 raise FrameError(first + inner, "holds less than was durable")
             self._open += plaintext[:begun]
-
-
-def _memory_of_this_thread() -> bytearray:
-    """Return memory for one sealed frame, the same every time: it is staged before the next is sealed."""
-    memory: bytearray = _memory.__dict__.setdefault("frame", bytearray())
-    if not memory:
-        memory.extend(bytes(STORED_FRAME))
-    return memory

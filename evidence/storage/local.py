@@ -40,6 +40,8 @@ from evidence.storage.store import (
 )
 
 _BLOCK = STORED_FRAME  # so that whoever reads frames gets each in one block
+_AT_ONCE = 1 << 20
+"""Bytes. A direct read keeps writers of the same file waiting until it is done."""
 _ALIGNED = 4096
 """Bytes. Positions, lengths and memory of direct reads are multiples of this."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -375,7 +377,7 @@ def _read_device(file: int, position: int, length: int, area: Area | None = None
     whole = (area or Area(length)).view[:need]
     found = 0
     while found < len(whole):
-        count = os.preadv(file, [whole[found:]], begins + found)
+        count = os.preadv(file, [whole[found : found + _AT_ONCE]], begins + found)
         found += count
         if count == 0 or count % _ALIGNED:
             break

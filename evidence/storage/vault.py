@@ -13,6 +13,7 @@ agency key, then destroy the old agency key and every copy of it.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
@@ -60,9 +61,14 @@ class Vault:
             raise KeyDestroyedError(f"The key of object {row.id} was destroyed; it cannot be read any more.")
         return FrameCipher(row.id, self.keyring.unwrap(row.wrapped_key, key_id=row.agency_key_id))
 
-    def arriving(self, row: StoredObject, token: str, *, size: int, offset: int) -> ArrivingObject:
-        """Go on with an object staged under the token (`store.begin`), at a durable plaintext offset."""
-        return ArrivingObject(self.store, row.key, token, self.cipher(row), size=size, offset=offset)
+    def arriving(
+        self, row: StoredObject, token: str, *, size: int, offset: int, executor: Executor | None = None
+    ) -> ArrivingObject:
+        """Go on with an object staged under the token (`store.begin`), at a durable plaintext offset.
+
+        With an executor it is staged there while more is sealed here.
+        """
+        return ArrivingObject(self.store, row.key, token, self.cipher(row), size=size, offset=offset, executor=executor)
 
     def put(self, session: Session, row: StoredObject, body: bytes) -> StoredObject:
         """Store a small object (a chunk list) under its reserved row, and fill in its digests.
