@@ -25,6 +25,11 @@ pytest_plugins = ["tests.support.s3"]
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the journeys first: they take longest, and one begun last would be waited for alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/journeys/"))
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One embedded PostgreSQL for the whole run."""
