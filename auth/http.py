@@ -5,7 +5,7 @@ sign-in is reported in a unit of work of its own, which is committed before the 
 as NotSignedInError; the application's problem table answers it, always in the same words.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,8 +86,8 @@ def bearer_token(request: Request) -> str:
     return token
 
 
-def router(doors: Callable[[Request], TokenDoors]) -> APIRouter:
-    """Make the router with `POST /tokens`, for the application that `doors` opens."""
+def router(doors: Callable[..., Awaitable[TokenDoors]]) -> APIRouter:
+    """Make the router with `POST /tokens`, for the application that the dependency `doors` opens."""
     routes = APIRouter(tags=["Sign-in"])
     at_once = CapacityLimiter(AT_ONCE)
 

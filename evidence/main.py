@@ -7,14 +7,14 @@ runs the application.  Without a room the application only describes itself (`ev
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from auth import http as auth_http
 from evidence import __version__, api
 from evidence.api import problems
-from evidence.api.dependencies import room as room_of
+from evidence.api.dependencies import AppRoom
 from evidence.api.middleware import RequestStamp
 from evidence.database import unit_of_work
 from evidence.ingest.intake import Intake
@@ -54,9 +54,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(app.state.intake.close)
 
 
-def _doors(request: Request) -> auth_http.TokenDoors:
+async def _doors(room: AppRoom) -> auth_http.TokenDoors:
     """Hand auth what it needs of us, so that it need not know us."""
-    room = room_of(request)
 
     def unit() -> AbstractContextManager[Session]:
         return unit_of_work(room.sessions)

@@ -8,6 +8,7 @@ chain, never on the item's.
 from typing import Annotated
 
 from fastapi import Path, Query
+from fastapi.concurrency import run_in_threadpool
 
 from auth.principals import Principal
 from evidence import access, custody
@@ -28,11 +29,13 @@ class Guard:
     def __init__(self, action: Action) -> None:
         self.action: Action = action
 
-    def __call__(self, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId) -> Principal:
+    async def __call__(self, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId) -> Principal:
         """Return the principal, or record the refusal and raise RefusedError."""
         decision = access.might(principal, self.action, at=room.clock())
         if not decision.allowed:
-            record_refusal(room, principal, self.action, request_id=request_id, reason=decision.reason)
+            await run_in_threadpool(
+                record_refusal, room, principal, self.action, request_id=request_id, reason=decision.reason
+            )
             raise RefusedError(
                 f"{self.action} is refused: {decision.reason}.",
                 next_step="Sign in again if it asks for a fresh sign-in; else ask your agency's administrator.",

@@ -55,17 +55,17 @@ _ASK_AGAIN = 5
 """Seconds after which to ask again for an upload that is still being sealed."""
 
 
-def intake_of(request: Request) -> Intake:
+async def intake_of(request: Request) -> Intake:
     """Return what this process is at."""
     return cast("Intake", request.app.state.intake)
 
 
-def says_tus(request: Request) -> None:
+async def says_tus(request: Request) -> None:
     """Have every answer of these routes, also a problem, say which tus this is."""
     request.state.headers = {"Tus-Resumable": VERSION}
 
 
-def speaks_tus(tus_resumable: Annotated[str | None, Header()] = None) -> None:
+async def speaks_tus(tus_resumable: Annotated[str | None, Header()] = None) -> None:
     """Refuse a client of another version of tus."""
     if tus_resumable != VERSION:
         raise OtherVersionError(
@@ -107,7 +107,7 @@ class UploadShown(BaseModel):
 
 
 @router.options("", status_code=204)
-def discover_uploads(room: AppRoom) -> Response:
+async def discover_uploads(room: AppRoom) -> Response:
     """Say which version of tus is spoken, with which extensions, and the largest upload taken."""
     return Response(
         status_code=204,
@@ -218,8 +218,14 @@ def terminate_upload(
 
 
 @router.get("/{upload_id}")
-def show_upload(upload_id: UUID, room: AppRoom, principal: Sender, request_id: RequestId) -> UploadShown:
+async def show_upload(
+    upload_id: UUID, room: AppRoom, intake: AppIntake, principal: Sender, request_id: RequestId
+) -> UploadShown:
     """Show the state of an upload."""
+    return await intake.asked(_show, room, upload_id, principal, request_id)
+
+
+def _show(room: Room, upload_id: UUID, principal: Principal, request_id: str) -> UploadShown:
     upload = _find(room, upload_id, principal, "upload.append", request_id)
     number, record = _received(room, upload)
     return UploadShown(
@@ -271,7 +277,8 @@ async def _append(
 ) -> Upload:
     writer = await intake.asked(intake.take, upload_id, by=principal, offset=offset)
     try:
-        await Body(writer, intake.writing, checksum=checksum).take(parts)
+        body = Body(writer, intake.blocks, writing=intake.writing, keeping=intake.keeping, checksum=checksum)
+        await body.take(parts)
     finally:
         # Shielded: a writer that is not closed would keep everybody else out.
         await asyncio.shield(intake.asked(intake.let_go, writer))

@@ -25,6 +25,7 @@ from evidence.ingest import clearing, quarantine, receive, uploads
 from evidence.ingest.fences import LEASE, Fence, Fences
 from evidence.ingest.models import Upload
 from evidence.ingest.quarantine import UnfitError
+from evidence.ingest.streaming import Blocks
 from evidence.ingest.trailing import Trailing
 from evidence.ingest.writing import Writer
 from evidence.room import Room
@@ -34,7 +35,7 @@ _LETTING_GO = 30.0
 """Seconds a writer that was asked to stop has for flushing what it holds."""
 
 _BEHIND = 5
-"""How much nicer than others the threads are that hash and encrypt."""
+"""How much nicer than others the threads are that hash, encrypt and write to the disk."""
 
 log = structlog.get_logger()
 
@@ -55,10 +56,12 @@ class Intake:
         self._hands = _pool("hashing", cores, behind=True)
         # These wait for disk and database.
         self._fetching = _pool("fetching", 2)
-        self._staging = _pool("staging", 2)
-        self._flushing = _pool("flushing", 4)
+        self._staging = _pool("staging", 2, behind=True)
+        self._flushing = _pool("flushing", 4, behind=True)
+        self.keeping = _pool("keeping", 4, behind=True)
         self._asking = _pool("asking", 16)
         self._sealers = _pool("sealing", 8)
+        self.blocks = Blocks()
         self._writers: dict[UploadId, Writer] = {}
         self._trailing: dict[UploadId, Trailing] = {}
         self._sealing: dict[UploadId, Future[None]] = {}
@@ -188,6 +191,7 @@ class Intake:
             writer.closed.wait(_LETTING_GO)
         self._sealers.shutdown(cancel_futures=True)
         self.writing.shutdown()
+        self.keeping.shutdown()
         for pool in (self._turns, self._hands, self._fetching, self._staging, self._flushing, self._asking):
             pool.shutdown()
         self.fences.close()

@@ -1,11 +1,13 @@
 """The body of one request into a writer: the next block arrives while the last is hashed and written.
 
 At most two blocks of a body are in memory, however long it is and however slow the disk: nothing
-more is asked of the network until the block before was taken.
+more is asked of the network until the block before was taken.  When many bodies come at once, most
+have one block each.
 """
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ from evidence.storage.store import Bytes
 
 ALGORITHMS = ("sha256", "sha1", "md5")
 """Checksums a client may send with a piece. They find a bad line, not a forger: `sha256` of the whole does that."""
+
+BLOCKS_KEPT = 8
+"""Blocks that a process keeps for bodies to come."""
 
 IDLE = 60.0
 """Seconds after which a client that sends nothing is taken for gone."""
@@ -44,16 +49,44 @@ class Checksum:
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
 
+class Blocks:
+    """Memory for blocks, used again and again: fresh memory costs more than the cipher does.
+
+    Every body gets its first block; only those that find one left get a second, to fill while the
+    first is taken. Used by the thread that answers requests, and no other.
+    """
+
+    def __init__(self) -> None:
+        self._left = deque((bytearray(FRAME_SIZE) for _ in range(BLOCKS_KEPT)), maxlen=BLOCKS_KEPT)
+
+    def first(self) -> bytearray:
+        """Return a block."""
+        return self.second() or bytearray(FRAME_SIZE)
+
+    def second(self) -> bytearray | None:
+        """Return a block if one is left."""
+        return self._left.pop() if self._left else None
+
+    def give_back(self, block: bytearray) -> None:
+        """Leave a block for others, who may get it at once."""
+        self._left.append(block)
+
+
 class Body:
     """Takes the body of one request into a writer that is this request's alone."""
 
-    def __init__(self, writer: Writer, executor: Executor, *, checksum: Checksum | None = None) -> None:
+    def __init__(
+        self, writer: Writer, blocks: Blocks, *, writing: Executor, keeping: Executor, checksum: Checksum | None = None
+    ) -> None:
+        """Blocks are written by `writing`; what waits for the disk and the database is done by `keeping`."""
         self._writer = writer
-        self._executor = executor
+        self._writing = writing
+        self._keeping = keeping
+        self._blocks = blocks
         self._checksum = checksum
         self._hash = checksum.begin() if checksum else None
-        # Two blocks, filled by turns: one is taken while the other fills.
-        self._filling, self._other = bytearray(FRAME_SIZE), bytearray(FRAME_SIZE)
+        # Filled by turns, if there are two: one is taken while the other fills.
+        self._filling, self._other = blocks.first(), blocks.second()
         self._filled = 0
         self._block = FRAME_SIZE - writer.offset % FRAME_SIZE
         self._taking: asyncio.Future[None] | None = None
@@ -67,6 +100,14 @@ class Body:
         for, is kept as far as it came, unless it has a checksum: then nothing of it is.  Raises
         ChecksumError, or what the writer raises; nothing after the last checkpoint is kept then.
         """
+        try:
+            return await self._take(parts)
+        finally:
+            if self._taking is None or self._taking.done():
+                for block in filter(None, (self._filling, self._other)):
+                    self._blocks.give_back(block)
+
+    async def _take(self, parts: AsyncIterator[bytes]) -> bool:
         whole = await self._listen(parts)
         await self._taken()
         if self._filled:
@@ -76,7 +117,7 @@ class Body:
             if not whole:
                 return False
             self._require_undamaged(self._checksum)
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._writer.checkpoint)
+        await asyncio.get_running_loop().run_in_executor(self._keeping, self._writer.checkpoint)
         return whole
 
     def _require_undamaged(self, checksum: Checksum) -> None:
@@ -134,9 +175,12 @@ class Body:
         """
         await self._taken()
         block = memoryview(self._filling)[: self._filled]
-        self._filling, self._other = self._other, self._filling
         self._filled, self._block = 0, FRAME_SIZE
-        self._taking = asyncio.get_running_loop().run_in_executor(self._executor, self._feed, block)
+        self._taking = asyncio.get_running_loop().run_in_executor(self._writing, self._feed, block)
+        if self._other is None:
+            await self._taken()
+        else:
+            self._filling, self._other = self._other, self._filling
 
     async def _taken(self) -> None:
         if self._taking is not None:

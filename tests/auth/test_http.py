@@ -100,7 +100,7 @@ def opened(sessions_: Sessions, ring: KeyRing, issuer: TokenIssuer, clock: Fixed
     app.add_middleware(RequestStamp)
     problems.install(app)
 
-    def handed(request: Request) -> TokenDoors:
+    async def handed(request: Request) -> TokenDoors:
         return doors
 
     app.include_router(http.router(handed), prefix="/api/v1")
