@@ -64,6 +64,22 @@ def problem(answer: Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["type"].rpartition(":")[2]
 
 
+def test_bodies_that_find_no_memory_to_share_arrive_all_the_same(
+    room: Room, client: TestClient, officer: Sender
+) -> None:
+    taken = []
+    while (block := client.app.state.intake.blocks.second()) is not None:  # type: ignore[attr-defined]
+        taken.append(block)
+    footage = footage_like(3 * MIB + 17, seed=64)
+    where = officer.opened(footage)
+
+    answer = officer.append(where, footage, at=0)
+
+    assert taken
+    assert answer.status_code == 204
+    assert stored_original(room, where) == footage
+
+
 def test_an_upload_is_received_with_a_receipt(room: Room, officer: Sender) -> None:
     footage = footage_like(9 * MIB + 17)
     where = officer.opened(footage)
