@@ -138,10 +138,12 @@ def many_uploads(receiver: Receiver, folder: Path, rate: float) -> Iterator[dict
     """Send 64 files at once, and ask another route meanwhile."""
     with asking(receiver) as plain:
         hashing = [subprocess.Popen(["openssl", "dgst", "-sha256", "/dev/zero"]) for _ in range(2)]
-        time.sleep(10)
-        for process in hashing:
-            process.kill()
-            process.wait()
+        try:
+            time.sleep(10)
+        finally:  # they would go on for ever
+            for process in hashing:
+                process.kill()
+                process.wait()
     parcels, size = [], ALTOGETHER // AT_ONCE
     for number in range(AT_ONCE):
         file = folder / f"footage-{number}"
@@ -179,12 +181,15 @@ def asking(receiver: Receiver) -> Iterator[list[float]]:
     address = receiver.open(1, sha256(b"x").hexdigest())
     process = spawn.Process(target=_ask, args=(address, receiver.headers, theirs))
     process.start()
-    ours.recv()
-    seconds: list[float] = []
-    yield seconds
-    ours.send("enough")
-    seconds += ours.recv()
-    process.join()
+    try:
+        ours.recv()
+        seconds: list[float] = []
+        yield seconds
+        ours.send("enough")
+        seconds += ours.recv()
+    finally:
+        process.terminate()
+        process.join()
 
 
 def _ask(address: str, headers: dict[str, str], parent: Connection) -> None:
