@@ -2,7 +2,8 @@
 
 A unit of work is one transaction.  It is ended here and nowhere else: domain code flushes and
 never commits.  What the work queued for the chain of custody is sealed as its last statement
-(`before_commit` hooks), so that the act and its record stand or fall together.
+(`before_commit` hooks), so that the act and its record stand or fall together.  What only reads
+needs no transaction (`reading`).
 """
 
 import select
@@ -13,7 +14,7 @@ import psycopg
 from sqlalchemy import Engine, MetaData, create_engine
 from sqlalchemy import event as listening
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, TimeoutError
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, sessionmaker
 
 from evidence.errors import UnavailableError
 
@@ -84,13 +85,46 @@ def unit_of_work(make_session: Sessions) -> Iterator[Session]:
 
     Raises DatabaseAwayError when the database is away or breaks off.
     """
+    with _away_told(), make_session() as session:
+        yield session
+        session.flush()
+        for hook in session.info.pop(_BEFORE_COMMIT, []):
+            hook(session)
+        session.commit()
+
+
+@contextmanager
+def reading(make_session: Sessions) -> Iterator[Session]:
+    """Open a session that only reads; each statement sees what was committed before it.
+
+    Nothing is begun and nothing committed: for one SELECT that is one question to the database
+    where a unit of work has three.  Raises DatabaseAwayError.
+    """
+    with _away_told(), _ReadingSession(**make_session.kw) as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session
+        session.flush()
+
+
+class _ReadingSession(Session):
+    """Refuses what would be committed by itself, statement for statement, and without its custody record."""
+
+
+@listening.listens_for(_ReadingSession, "before_flush")
+def _refuse_to_write(*_: object) -> None:
+    raise RuntimeError("This session only reads: an act belongs into a unit of work.")
+
+
+@listening.listens_for(_ReadingSession, "do_orm_execute")
+def _require_select(statement: ORMExecuteState) -> None:
+    if not statement.is_select:
+        _refuse_to_write()
+
+
+@contextmanager
+def _away_told() -> Iterator[None]:
     try:
-        with make_session() as session:
-            yield session
-            session.flush()
-            for hook in session.info.pop(_BEFORE_COMMIT, []):
-                hook(session)
-            session.commit()
+        yield
     except TimeoutError as error:
         raise DatabaseAwayError from error
     except DBAPIError as error:

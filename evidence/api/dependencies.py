@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from auth import sessions as sign_ins
 from auth.http import bearer_token
 from auth.principals import Principal
-from evidence.database import unit_of_work
+from evidence.database import reading, unit_of_work
 from evidence.room import Room
 
 
@@ -46,9 +46,9 @@ RequestId = Annotated[str, Depends(request_id)]
 def current_principal(request: Request, room: AppRoom) -> Principal:
     """Return who asks, as the database knows them now. Raises NotSignedInError.
 
-    A unit of work of its own, so that nobody's transaction is open while a body streams in.
+    By a session of its own, so that nobody's is open while a body streams in.
     """
-    with unit_of_work(room.sessions) as session:
+    with reading(room.sessions) as session:
         return sign_ins.identify(session, bearer_token(request), room.tokens.verifier, at=room.clock())
 
 

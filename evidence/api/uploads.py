@@ -9,6 +9,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, cast
@@ -25,7 +26,7 @@ from evidence.api.dependencies import AppRoom, RequestId
 from evidence.api.guards import Guard, record_refusal
 from evidence.api.problems import problem
 from evidence.custody import history, receipts
-from evidence.database import unit_of_work
+from evidence.database import reading
 from evidence.errors import (
     BusyError,
     ConflictError,
@@ -74,9 +75,17 @@ async def speaks_tus(tus_resumable: Annotated[str | None, Header()] = None) -> N
         )
 
 
+async def entrance_of(intake: Annotated[Intake, Depends(intake_of)]) -> AsyncIterator[AsyncExitStack]:
+    """Let few in at a time, before anything is looked up for them; closed when their bytes begin to flow."""
+    async with AsyncExitStack() as entrance:
+        await entrance.enter_async_context(intake.entrance)
+        yield entrance
+
+
 router = APIRouter(prefix="/uploads", tags=["Uploads"], dependencies=[Depends(says_tus)])
 
 AppIntake = Annotated[Intake, Depends(intake_of)]
+Entrance = Annotated[AsyncExitStack, Depends(entrance_of)]
 Opener = Annotated[Principal, Depends(Guard("upload.open"))]
 Sender = Annotated[Principal, Depends(Guard("upload.append"))]
 Finisher = Annotated[Principal, Depends(Guard("upload.finish"))]
@@ -124,6 +133,7 @@ async def discover_uploads(room: AppRoom) -> Response:
 @router.post("/", status_code=201, dependencies=TUS, include_in_schema=False)  # a redirected POST loses its client
 async def open_upload(
     request: Request,
+    entrance: Entrance,
     room: AppRoom,
     intake: AppIntake,
     principal: Opener,
@@ -149,7 +159,7 @@ async def open_upload(
     if begins or upload.size == 0:
         body = _parts(request) if begins else _nothing()
         with contextlib.suppress(BusyError):  # somebody else may go on with it already
-            upload = await _append(intake, upload_id, principal, body, offset=0, checksum=checksum)
+            upload = await _append(intake, upload_id, principal, body, offset=0, checksum=checksum, entrance=entrance)
     answer = _answered(request, upload)
     if answer.status_code == 204:
         answer.status_code = 201
@@ -181,6 +191,7 @@ async def show_offset(
 @router.patch("/{upload_id}", status_code=204, dependencies=TUS)
 async def append_upload(
     request: Request,
+    entrance: Entrance,
     upload_id: UUID,
     room: AppRoom,
     intake: AppIntake,
@@ -203,7 +214,9 @@ async def append_upload(
         raise TooLargeError(
             f"The upload was opened with {upload.size} bytes.", next_step="Open a new upload with the right size."
         )
-    upload = await _append(intake, UploadId(upload_id), principal, _parts(request), offset=offset, checksum=checksum)
+    upload = await _append(
+        intake, UploadId(upload_id), principal, _parts(request), offset=offset, checksum=checksum, entrance=entrance
+    )
     return _answered(request, upload)
 
 
@@ -251,7 +264,7 @@ def show_receipt(upload_id: UUID, room: AppRoom, principal: Finisher, request_id
     upload = _find(room, upload_id, principal, "upload.finish", request_id)
     if upload.record_id is None:
         raise ConflictError(f"This upload is not received: it is {upload.state}.", next_step="Ask for its state.")
-    with unit_of_work(room.sessions) as session:
+    with reading(room.sessions) as session:
         note = receipts.of_record(session, upload.record_id)
     assert note is not None, "an upload is received in the transaction that gives its receipt"
     return note
@@ -261,7 +274,7 @@ def _received(room: Room, upload: Upload) -> tuple[str | None, str | None]:
     """Return evidence number and custody record of a received upload: with them a dock can check its receipt."""
     if upload.item_id is None or upload.record_id is None:
         return None, None
-    with unit_of_work(room.sessions) as session:
+    with reading(room.sessions) as session:
         item = session.get_one(EvidenceItem, upload.item_id)
         return item.number, history.sealed_bytes(session, upload.record_id).decode()
 
@@ -274,10 +287,14 @@ async def _append(
     *,
     offset: int,
     checksum: Checksum | None,
+    entrance: AsyncExitStack,
 ) -> Upload:
-    writer = await intake.asked(intake.take, upload_id, by=principal, offset=offset)
+    writer = await intake.taken(upload_id, by=principal, offset=offset)
+    await entrance.aclose()
     try:
-        body = Body(writer, intake.blocks, writing=intake.writing, keeping=intake.keeping, checksum=checksum)
+        body = Body(
+            writer, intake.blocks, intake.turns, writing=intake.writing, keeping=intake.keeping, checksum=checksum
+        )
         await body.take(parts)
     finally:
         # Shielded: a writer that is not closed would keep everybody else out.
@@ -299,7 +316,7 @@ async def _sealed(intake: Intake, upload_id: UploadId) -> Upload:
 
 def _find(room: Room, upload_id: UUID, principal: Principal, action: Action, request_id: str) -> Upload:
     try:
-        with unit_of_work(room.sessions) as session:
+        with reading(room.sessions) as session:
             return uploads.find(session, UploadId(upload_id), by=principal, to=action, at=room.clock())
     except NotYoursError as error:
         record_refusal(room, principal, action, request_id=request_id, reason=error.reason, named=str(upload_id))

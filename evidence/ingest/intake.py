@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from auth.principals import Principal
-from evidence.database import unit_of_work
+from evidence.database import reading, unit_of_work
 from evidence.errors import BusyError, EvidenceError, IntegrityError, OffsetConflictError
 from evidence.ids import UploadId
 from evidence.ingest import clearing, quarantine, receive, uploads
@@ -34,7 +34,13 @@ from evidence.storage.models import StoredObject
 _LETTING_GO = 30.0
 """Seconds a writer that was asked to stop has for flushing what it holds."""
 
-_BEHIND = 5
+_TURNS = 4
+"""Bodies read at once for each core."""
+
+_ENTERING = 2
+"""Uploads that may be at their first questions to the database at once."""
+
+_BEHIND = 10
 """How much nicer than others the threads are that hash, encrypt and write to the disk."""
 
 log = structlog.get_logger()
@@ -62,6 +68,9 @@ class Intake:
         self._asking = _pool("asking", 16)
         self._sealers = _pool("sealing", 8)
         self.blocks = Blocks()
+        self.turns = asyncio.Semaphore(_TURNS * cores)
+        self.entrance = asyncio.Semaphore(_ENTERING)
+        """Whoever begins to send passes here: when a shift ends, nobody else waits behind all its docks."""
         self._writers: dict[UploadId, Writer] = {}
         self._trailing: dict[UploadId, Trailing] = {}
         self._sealing: dict[UploadId, Future[None]] = {}
@@ -70,6 +79,11 @@ class Intake:
     async def asked(self, of: Callable[..., _Answer], *arguments: Any, **named: Any) -> _Answer:
         """Run what waits for disk or database in a thread of ours, so that no other request waits for one."""
         return await asyncio.get_running_loop().run_in_executor(self._asking, partial(of, *arguments, **named))
+
+    async def taken(self, upload_id: UploadId, *, by: Principal, offset: int) -> Writer:
+        """Run `take` behind whoever only asks."""
+        of = partial(self.take, upload_id, by=by, offset=offset)
+        return await asyncio.get_running_loop().run_in_executor(self.keeping, of)
 
     def open(self, *, by: Principal, size: int, announced: str, request_id: str) -> Upload:
         """Open an upload."""
@@ -89,7 +103,7 @@ class Intake:
 
     def load(self, upload_id: UploadId) -> Upload:
         """Return the upload as it is now."""
-        with unit_of_work(self.room.sessions) as session:
+        with reading(self.room.sessions) as session:
             return session.get_one(Upload, upload_id)
 
     def at_rest(self, upload_id: UploadId, *, by: Principal) -> Upload:
@@ -218,11 +232,11 @@ class Intake:
             writer.stop()
 
     def _require_open(self, upload_id: UploadId, by: Principal) -> None:
-        with unit_of_work(self.room.sessions) as session:
+        with reading(self.room.sessions) as session:
             uploads.require_open(uploads.find(session, upload_id, by=by, to="upload.append", at=self.room.clock()))
 
     def _writer(self, upload_id: UploadId, fence: Fence, *, offset: int) -> Writer:
-        with unit_of_work(self.room.sessions) as session:
+        with reading(self.room.sessions) as session:
             upload = session.get_one(Upload, upload_id)
             row = uploads.object_of(session, upload)
         if upload.durable_offset != offset:

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 from evidence import custody, jobs
 from evidence.custody import receipts
 from evidence.custody.events import Actor, CitedObject, Enciphered, ItemReceived, ItemReceivedAgain
-from evidence.database import unit_of_work
+from evidence.database import reading, unit_of_work
 from evidence.errors import BusyError, EvidenceError, IntegrityError, UnavailableError
 from evidence.ids import UploadId, new_id
 from evidence.ingest import clearing, quarantine, uploads
@@ -84,11 +84,11 @@ def finish(
     if _has_ended(room, upload_id):
         return
     with fences.held(upload_id, state="sealing", fence=fence) as fence:
-        with unit_of_work(room.sessions) as session:
+        with reading(room.sessions) as session:
             upload = session.get_one(Upload, upload_id)
             row = uploads.object_of(session, upload)
         if trailing is not None:
-            trailing.pause()
+            trailing.catch_up()
         try:
             arrived = Arrived(upload, row, _complete(room, upload, row), fence.me)
             back = _examine(room, arrived, trailing)
@@ -115,7 +115,7 @@ def chunk_list(digests: bytes) -> bytes:
 
 
 def _has_ended(room: Room, upload_id: UploadId) -> bool:
-    with unit_of_work(room.sessions) as session:
+    with reading(room.sessions) as session:
         return session.get_one(Upload, upload_id).state != "sealing"
 
 
@@ -176,7 +176,7 @@ def _claim(room: Room, fences: Fences, arrived: Arrived, back: ReadBack) -> None
 
 
 def _help(room: Room, fences: Fences, agency_id: UUID, sha256: bytes) -> None:
-    with unit_of_work(room.sessions) as session:
+    with reading(room.sessions) as session:
         rival = session.scalar(
             select(Upload.id).where(
                 Upload.agency_id == agency_id, Upload.claimed_sha256 == sha256, Upload.state == "sealing"
@@ -190,7 +190,7 @@ def _help(room: Room, fences: Fences, agency_id: UUID, sha256: bytes) -> None:
 
 
 def _known(room: Room, upload: Upload, back: ReadBack) -> EvidenceItem | None:
-    with unit_of_work(room.sessions) as session:
+    with reading(room.sessions) as session:
         return register.find(session, upload.agency_id, sha256=back.sha256)
 
 

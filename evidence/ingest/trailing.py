@@ -4,13 +4,22 @@ Only what a checkpoint made durable is read, and from the device.  After a resta
 again at the first byte; nothing of it is kept but in memory.
 """
 
-from concurrent.futures import Executor, wait
+from collections import deque
+from concurrent.futures import Executor, Future, wait
 from threading import Condition, local
 
 import structlog
 
 from evidence.errors import EvidenceError
-from evidence.storage.frames import FRAME_SIZE, STORED_FRAME, FrameError, Reader, frame_length, stored_position
+from evidence.storage.frames import (
+    FRAME_SIZE,
+    STORED_FRAME,
+    FrameError,
+    Reader,
+    frame_count,
+    frame_length,
+    stored_position,
+)
 from evidence.storage.models import StoredObject
 from evidence.storage.read_back import ReadBack, ReadingBack
 from evidence.storage.store import Area, Bytes, Stored
@@ -21,6 +30,9 @@ FARTHEST_BEHIND = 256 << 20
 
 BLOCK_FRAMES = 4
 """Frames read from the disk at once."""
+
+BLOCKS_AT_ONCE = 3
+"""Blocks in memory: one is hashed while the others are read."""
 
 TURN_FRAMES = 32
 """Frames after which it is another upload's turn."""
@@ -66,7 +78,7 @@ class Trailing:
         store = self._vault.store
         if not store.reads_staged:
             return
-        frames = durable_offset // FRAME_SIZE
+        frames = frame_count(self._size) if 0 < durable_offset == self._size else durable_offset // FRAME_SIZE
         with self._moved:
             self._durable_frames = max(self._durable_frames, frames - frames % store.piece_frames)
             self._go_on()
@@ -78,18 +90,18 @@ class Trailing:
                 lambda: not self._running or self._behind() * FRAME_SIZE <= FARTHEST_BEHIND, timeout=60
             )
 
-    def pause(self) -> None:
-        """Stop reading what is staged, before it is made the object, and return when nothing is read any more."""
+    def catch_up(self) -> None:
+        """Return when all that is durable was read, or as much as could be; what is staged is not read after that."""
         with self._moved:
-            self._ended = True
             self._moved.wait_for(lambda: not self._running)
+            self._ended = True
 
     def finish(self, stored: Stored) -> ReadBack:
         """Read the rest from the complete object and return every digest of it.
 
         Raises FrameError when a frame does not open, UnavailableError when the store is away.
         """
-        self.pause()
+        self.catch_up()
         reader = Reader(
             self._vault.store, self._row.key, self._vault.cipher(self._row), size=self._size, version=stored.version
         )
@@ -119,21 +131,25 @@ class Trailing:
             self._moved.notify_all()
 
     def _read_on(self) -> None:
-        """Read what is durable, up to a turn's worth: the next block from the disk while the last is hashed."""
+        """Read what is durable, up to a turn's worth: the next blocks from the disk while one is hashed."""
         end = min(self._reading.next_frame + TURN_FRAMES, self._durable_frames)
-        starts = range(self._reading.next_frame, end, BLOCK_FRAMES)
-        areas = _areas_of_this_thread()
-        coming = self._fetching.submit(self._block, starts[0], end, areas[0])
-        for start in starts:
-            block, areas = coming.result(), areas[::-1]
-            if start != starts[-1]:
-                coming = self._fetching.submit(self._block, start + BLOCK_FRAMES, end, areas[0])
-            try:
-                self._reading.take(*block, executor=self._hands)
-            except EvidenceError:
-                # Nobody may use the other area while it is being read into.
-                wait([coming])
-                raise
+        starts = iter(range(self._reading.next_frame, end, BLOCK_FRAMES))
+        coming: deque[tuple[Future[list[Bytes]], Area]] = deque()
+
+        def fetch(area: Area) -> None:
+            if (start := next(starts, None)) is not None:
+                coming.append((self._fetching.submit(self._block, start, end, area), area))
+
+        for area in _areas_of_this_thread():
+            fetch(area)
+        try:
+            while coming:
+                block, area = coming.popleft()
+                self._reading.take(*block.result(), executor=self._hands)
+                fetch(area)
+        finally:
+            # Nobody may use an area while it is being read into.
+            wait([block for block, _ in coming])
 
     def _block(self, first: int, end: int, area: Area) -> list[Bytes]:
         end = min(first + BLOCK_FRAMES, end)
@@ -151,8 +167,8 @@ class Trailing:
 
 
 def _areas_of_this_thread() -> list[Area]:
-    """Return two areas, the same every time, for reading one block while the other is hashed."""
+    """Return areas, the same every time, for reading blocks while one is hashed."""
     areas: list[Area] = _memory.__dict__.setdefault("areas", [])
     if not areas:
-        areas.extend(Area(BLOCK_FRAMES * STORED_FRAME) for _ in range(2))
+        areas.extend(Area(BLOCK_FRAMES * STORED_FRAME) for _ in range(BLOCKS_AT_ONCE))
     return areas

@@ -27,7 +27,7 @@ from evidence.storage.store import Bytes
 CHECKPOINT_SIZE = 64 << 20
 """At most so many bytes have to be sent again after a crash."""
 
-FLUSH_SIZE = 16 << 20
+FLUSH_SIZE = 8 << 20
 """Bytes after which the disk is set to work, so that a checkpoint has little to wait for."""
 
 

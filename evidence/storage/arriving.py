@@ -23,6 +23,9 @@ from evidence.storage.frames import (
 )
 from evidence.storage.store import Bytes, ObjectStore
 
+PIECES_AHEAD = 3
+"""Pieces sealed while others wait for the disk, which is held up by whoever reads back what was staged before."""
+
 _spare: deque[bytearray] = deque()
 """Memory for sealed frames, used again and again: fresh memory costs more than the cipher does."""
 
@@ -56,7 +59,7 @@ class ArrivingObject:
         self._size = size
         self._kept = offset
         self._executor = executor
-        self._staging: Future[None] | None = None
+        self._staging: deque[Future[None]] = deque()
         self.offset = offset
         """Plaintext bytes taken so far; durable only up to the last checkpoint."""
         self._frames = bytearray()  # sealed frames of the open piece
@@ -108,8 +111,7 @@ class ArrivingObject:
 
     def close(self) -> None:
         """Return when nothing is written any more. What was not checkpointed is not kept."""
-        if self._staging is not None:
-            wait([self._staging])
+        wait(self._staging)
 
     def flush(self) -> None:
         """Have whole pieces written to the disk, so that the next checkpoint has less to wait for.
@@ -155,23 +157,22 @@ class ArrivingObject:
             self._stage(first, piece, None)
 
     def _stage(self, first: int, piece: Bytes, memory: bytearray | None) -> None:
-        """Stage a piece, once the one before is staged; then its memory may be used again."""
-        self._wait_staged()
+        """Stage a piece; with an executor, while the next few are sealed. Then its memory is used again."""
         if self._executor is None:
             self._write_piece(first, piece, memory)
         else:
-            self._staging = self._executor.submit(self._write_piece, first, piece, memory)
+            self._wait_staged(all_but=PIECES_AHEAD)
+            self._staging.append(self._executor.submit(self._write_piece, first, piece, memory))
 
     def _write_piece(self, first: int, piece: Bytes, memory: bytearray | None) -> None:
         self._store.write_piece(self._key, self._token, stored_position(first), piece)
         if memory is not None:
             _spare.append(memory)
 
-    def _wait_staged(self) -> None:
-        """Return when the last piece is staged, or raise what it met."""
-        staging, self._staging = self._staging, None
-        if staging is not None:
-            staging.result()
+    def _wait_staged(self, *, all_but: int = 0) -> None:
+        """Return when at most so many pieces are still to be staged, or raise what one met."""
+        while len(self._staging) > all_but:
+            self._staging.popleft().result()
 
     def _piece_position(self, offset: int) -> int:
         """Where the piece begins, in the store, that plaintext byte `offset` goes to; at the end, past all."""

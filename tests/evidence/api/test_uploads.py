@@ -72,7 +72,7 @@ def test_bodies_that_find_no_memory_to_share_arrive_all_the_same(
 ) -> None:
     blocks: Blocks = cast("FastAPI", client.app).state.intake.blocks
     taken = []
-    while (block := blocks.second()) is not None:
+    while (block := blocks.another()) is not None:
         taken.append(block)
     footage = footage_like(3 * MIB + 17, seed=64)
     where = officer.opened(footage)
