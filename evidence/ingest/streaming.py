@@ -172,9 +172,9 @@ class Belt:
         self._failure = taking.exception()
         with self._guard:
             block, _ = self._full.popleft()
-            self._running = bool(self._full) and self._failure is None
-            if self._running:
-                self._have_next_taken()
+            self._running = goes_on = bool(self._full) and self._failure is None
+        if goes_on:
+            self._have_next_taken()
         self._loop.call_soon_threadsafe(self._brought_back, block)
 
     def _brought_back(self, block: bytearray) -> None:

@@ -19,7 +19,10 @@ class Area:
 
     def __init__(self, longest: int) -> None:
         """Have room for reads of at most `longest` bytes."""
-        self.view = memoryview(mmap.mmap(-1, longest + 2 * mmap.PAGESIZE))
+        memory = mmap.mmap(-1, longest + 2 * mmap.PAGESIZE)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        self.view = memoryview(memory)
 
 
 class AlreadyThereError(ConflictError):

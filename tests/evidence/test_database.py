@@ -1,12 +1,15 @@
-"""A pooled connection that the server has closed is never handed to a unit of work."""
+"""Connections that the server has closed are never handed out; what only reads begins and writes nothing."""
+
+from collections.abc import Callable
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from evidence import database
-from evidence.database import Sessions, unit_of_work
+from evidence.database import DatabaseAwayError, Sessions, reading, unit_of_work
+from evidence.ingest.models import Upload
 from tests.support.database import Database, driver_url
 
 
@@ -46,3 +49,45 @@ def test_an_engine_that_does_not_look_hands_out_a_dead_connection(empty_database
     with careless() as session, pytest.raises(OperationalError):
         session.execute(text("SELECT 1"))
     engine.dispose()
+
+
+def test_reading_takes_part_in_no_transaction(sessions: Sessions) -> None:
+    ids = set()
+    with reading(sessions) as session:
+        ids |= {session.scalar(select(func.pg_current_xact_id_if_assigned())) for _ in range(2)}
+        begun = {session.scalar(select(func.transaction_timestamp() - func.statement_timestamp())) for _ in range(2)}
+    with unit_of_work(sessions) as session:
+        session.scalar(select(1))
+        older = session.scalar(select(func.transaction_timestamp() < func.statement_timestamp()))
+
+    assert ids == {None}
+    assert {each.total_seconds() for each in begun if each is not None} == {0.0}
+    assert older, "the control: a unit of work is one transaction"
+
+
+def test_reading_refuses_to_write(sessions: Sessions) -> None:
+    with pytest.raises(RuntimeError, match="only reads"), reading(sessions) as session:
+        session.execute(update(Upload).values(wanted=True))
+    with pytest.raises(RuntimeError, match="only reads"), reading(sessions) as session:
+        session.add(Upload())
+
+
+def test_a_connection_that_was_read_by_serves_units_of_work_again(sessions: Sessions) -> None:
+    with reading(sessions) as session:
+        backend = session.scalar(select(func.pg_backend_pid()))
+    with unit_of_work(sessions) as session:
+        assert session.scalar(select(func.pg_backend_pid())) == backend
+        first = session.scalar(select(func.transaction_timestamp()))
+        assert session.scalar(select(func.transaction_timestamp())) == first
+
+
+def read_while(sessions: Sessions, happens: Callable[[], None]) -> None:
+    with reading(sessions) as session:
+        session.scalar(select(1))
+        happens()
+        session.scalar(select(1))
+
+
+def test_a_database_that_is_away_is_told_to_whoever_reads(sessions: Sessions, database: Database) -> None:
+    with pytest.raises(DatabaseAwayError):
+        read_while(sessions, lambda: close_all(database))
