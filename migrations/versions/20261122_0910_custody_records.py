@@ -37,46 +37,50 @@ DECLARE
     body text;
     head record;
     new_raw bytea;
+    moved boolean := false;
 BEGIN
     IF cardinality(of_keys) <> cardinality(of_chains) OR cardinality(of_bodies) <> cardinality(of_chains) THEN
         RAISE EXCEPTION 'custody_append: chains, keys and bodies differ in number' USING ERRCODE = 'check_violation';
     END IF;
 
     FOR i IN 1 .. cardinality(of_chains) LOOP
-        -- In this order two transactions with the same chains cannot wait for each other.
-        IF of_chains[i] < of_chain COLLATE "C" THEN
-            RAISE EXCEPTION 'custody_append: the chains are not in order' USING ERRCODE = 'check_violation';
-        END IF;
-        of_chain := of_chains[i];
         body := of_bodies[i];
         -- What is not JSON could never be taken out again; the cast refuses it.
         IF strpos(body, E'\n') > 0 OR json_typeof(body::json) <> 'object' THEN
             RAISE EXCEPTION 'custody_append: a body is one line of JSON' USING ERRCODE = 'check_violation';
         END IF;
 
-        -- From here to the end of the transaction nobody else can append to this chain.
-        SELECT heads.seq + 1 AS seq, heads.h, heads.at, ours.origin INTO head
-        FROM {schema}.custody_head AS heads CROSS JOIN {schema}.custody_origin AS ours
-        WHERE heads.chain = of_chain FOR NO KEY UPDATE OF heads;
-        IF NOT FOUND THEN
-            IF of_chain !~ '^(((item|case|account|dock)/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})|_heads|_keys|_refused)$' THEN
-                RAISE EXCEPTION 'custody_append: not the name of a chain' USING ERRCODE = 'check_violation';
+        IF of_chains[i] IS DISTINCT FROM of_chain THEN
+            -- In this order two transactions with the same chains cannot wait for each other.
+            IF of_chains[i] < of_chain COLLATE "C" THEN
+                RAISE EXCEPTION 'custody_append: the chains are not in order' USING ERRCODE = 'check_violation';
             END IF;
-            -- Of two that begin the same chain one waits here for the other, and then locks the row it finds.
-            INSERT INTO {schema}.custody_head (chain, seq, h, at)
-            SELECT of_chain, 0,
-                sha256(convert_to(E'custody.v1 genesis\n' || origin || E'\n' || of_chain || E'\n', 'UTF8')),
-                '-infinity'
-            FROM {schema}.custody_origin
-            ON CONFLICT DO NOTHING;
-            SELECT heads.seq + 1 AS seq, heads.h, heads.at, ours.origin INTO STRICT head
+            of_chain := of_chains[i];
+            -- From here to the end of the transaction nobody else can append to this chain.
+            SELECT heads.seq, heads.h, heads.at, ours.origin INTO head
             FROM {schema}.custody_head AS heads CROSS JOIN {schema}.custody_origin AS ours
             WHERE heads.chain = of_chain FOR NO KEY UPDATE OF heads;
+            IF NOT FOUND THEN
+                IF of_chain !~ '^(((item|case|account|dock)/[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})|_heads|_keys|_refused)$' THEN
+                    RAISE EXCEPTION 'custody_append: not the name of a chain' USING ERRCODE = 'check_violation';
+                END IF;
+                -- Of two that begin the same chain one waits here for the other, and then locks the row it finds.
+                INSERT INTO {schema}.custody_head (chain, seq, h, at)
+                SELECT of_chain, 0,
+                    sha256(convert_to(E'custody.v1 genesis\n' || origin || E'\n' || of_chain || E'\n', 'UTF8')),
+                    '-infinity'
+                FROM {schema}.custody_origin
+                ON CONFLICT DO NOTHING;
+                SELECT heads.seq, heads.h, heads.at, ours.origin INTO STRICT head
+                FROM {schema}.custody_head AS heads CROSS JOIN {schema}.custody_origin AS ours
+                WHERE heads.chain = of_chain FOR NO KEY UPDATE OF heads;
+            END IF;
         END IF;
 
         at := greatest(clock_timestamp(), head.at);
+        seq := head.seq + 1;
         new_raw := convert_to(
-            E'custody.v1\n' || head.origin || E'\n' || of_chain || E'\n' || head.seq || E'\n'
+            E'custody.v1\n' || head.origin || E'\n' || of_chain || E'\n' || custody_append.seq || E'\n'
             || encode(head.h, 'hex') || E'\n'
             || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || E'\n'
             || body,
@@ -86,7 +90,6 @@ BEGIN
             RAISE EXCEPTION 'custody_append: a record has at most 32768 bytes' USING ERRCODE = 'check_violation';
         END IF;
         place := i;
-        seq := head.seq;
         h := sha256('\x00'::bytea || new_raw);
 
         INSERT INTO {schema}.custody_record (chain, seq, h, raw, key)
@@ -100,9 +103,16 @@ BEGIN
             INTO STRICT record_id, seq, h, at
             FROM {schema}.custody_record AS kept WHERE kept.chain = of_chain AND kept.key = of_keys[i];
         ELSE
-            UPDATE {schema}.custody_head AS heads
-            SET seq = custody_append.seq, h = custody_append.h, at = custody_append.at
+            head.seq := custody_append.seq;
+            head.h := custody_append.h;
+            head.at := custody_append.at;
+            moved := true;
+        END IF;
+        -- Once for each chain: every version of a row that one transaction leaves behind slows the next.
+        IF moved AND of_chains[i + 1] IS DISTINCT FROM of_chain THEN
+            UPDATE {schema}.custody_head AS heads SET seq = head.seq, h = head.h, at = head.at
             WHERE heads.chain = of_chain;
+            moved := false;
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -118,6 +128,23 @@ BEGIN
         USING ERRCODE = 'insufficient_privilege';
 END
 $refuse$
+"""
+
+# Asked only where a head moves on by more than one: by as many records as there are, all in this transaction.
+SKIP = """
+CREATE FUNCTION {schema}.custody_skip() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $skip$
+BEGIN
+    IF NEW.chain = OLD.chain AND NEW.seq > OLD.seq AND NEW.at >= OLD.at AND NEW.seq - OLD.seq = (
+        SELECT count(*) FROM {schema}.custody_record AS kept
+        WHERE kept.chain = NEW.chain AND kept.seq > OLD.seq AND kept.seq <= NEW.seq
+    ) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION '% of % is refused: the chain of custody is only ever added to', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END
+$skip$
 """
 
 SEALED = ("custody_record", "custody_head", "custody_origin")
@@ -188,6 +215,7 @@ def upgrade() -> None:
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
     op.execute(sa.text(APPEND.format(schema=schema).replace(":", r"\:")))
     op.execute(REFUSE.format(schema=schema))
+    op.execute(SKIP.format(schema=schema))
     for table in (*SEALED, "custody_receipt"):
         _refuse_changes(table)
 
@@ -209,6 +237,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION custody_append(text[], text[], text[])")
     op.drop_table("custody_origin")
     op.execute("DROP FUNCTION custody_refuse()")
+    op.execute("DROP FUNCTION custody_skip()")
 
 
 def _name_the_installation() -> None:
@@ -219,12 +248,12 @@ def _name_the_installation() -> None:
 
 
 def _refuse_changes(table: str) -> None:
-    """Refuse UPDATE, DELETE and TRUNCATE to everybody; a head may only move on by one, and never back in time."""
+    """Refuse UPDATE, DELETE and TRUNCATE to everybody; a head may only move on with its records, and never back in time."""
     update = f"CREATE TRIGGER {table}_refuse_update BEFORE UPDATE ON {table} "
     if table == "custody_head":
         op.execute(
             update + "FOR EACH ROW WHEN (NEW.chain <> OLD.chain OR NEW.seq <> OLD.seq + 1 OR NEW.at < OLD.at) "
-            "EXECUTE FUNCTION custody_refuse()"
+            "EXECUTE FUNCTION custody_skip()"
         )
     else:
         op.execute(update + "FOR EACH STATEMENT EXECUTE FUNCTION custody_refuse()")
