@@ -9,7 +9,6 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, cast
@@ -40,7 +39,7 @@ from evidence.ids import UploadId
 from evidence.ingest import uploads
 from evidence.ingest.intake import Intake
 from evidence.ingest.models import Upload
-from evidence.ingest.streaming import ALGORITHMS, Body, BrokenOffError, Checksum
+from evidence.ingest.streaming import ALGORITHMS, BrokenOffError, Checksum
 from evidence.ingest.uploads import NotYoursError
 from evidence.items.models import EvidenceItem
 from evidence.room import Room
@@ -75,9 +74,12 @@ async def speaks_tus(tus_resumable: Annotated[str | None, Header()] = None) -> N
         )
 
 
-async def entrance_of(intake: Annotated[Intake, Depends(intake_of)]) -> AsyncIterator[AsyncExitStack]:
-    """Let few in at a time, before anything is looked up for them; closed when their bytes begin to flow."""
-    async with AsyncExitStack() as entrance:
+async def entrance_of(intake: Annotated[Intake, Depends(intake_of)]) -> AsyncIterator[contextlib.AsyncExitStack]:
+    """Let few in at a time, before anything is looked up for them; closed when their bytes begin to flow.
+
+    Routes ask for it first: dependencies are met in the order of a route's parameters.
+    """
+    async with contextlib.AsyncExitStack() as entrance:
         await entrance.enter_async_context(intake.entrance)
         yield entrance
 
@@ -85,7 +87,7 @@ async def entrance_of(intake: Annotated[Intake, Depends(intake_of)]) -> AsyncIte
 router = APIRouter(prefix="/uploads", tags=["Uploads"], dependencies=[Depends(says_tus)])
 
 AppIntake = Annotated[Intake, Depends(intake_of)]
-Entrance = Annotated[AsyncExitStack, Depends(entrance_of)]
+Entrance = Annotated[contextlib.AsyncExitStack, Depends(entrance_of)]
 Opener = Annotated[Principal, Depends(Guard("upload.open"))]
 Sender = Annotated[Principal, Depends(Guard("upload.append"))]
 Finisher = Annotated[Principal, Depends(Guard("upload.finish"))]
@@ -287,15 +289,12 @@ async def _append(
     *,
     offset: int,
     checksum: Checksum | None,
-    entrance: AsyncExitStack,
+    entrance: contextlib.AsyncExitStack,
 ) -> Upload:
     writer = await intake.taken(upload_id, by=principal, offset=offset)
     await entrance.aclose()
     try:
-        body = Body(
-            writer, intake.blocks, intake.turns, writing=intake.writing, keeping=intake.keeping, checksum=checksum
-        )
-        await body.take(parts)
+        await intake.body(writer, checksum=checksum).take(parts)
     finally:
         # Shielded: a writer that is not closed would keep everybody else out.
         await asyncio.shield(intake.asked(intake.let_go, writer))

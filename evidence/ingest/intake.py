@@ -25,7 +25,7 @@ from evidence.ingest import clearing, quarantine, receive, uploads
 from evidence.ingest.fences import LEASE, Fence, Fences
 from evidence.ingest.models import Upload
 from evidence.ingest.quarantine import UnfitError
-from evidence.ingest.streaming import Blocks
+from evidence.ingest.streaming import Blocks, Body, Checksum
 from evidence.ingest.trailing import Trailing
 from evidence.ingest.writing import Writer
 from evidence.room import Room
@@ -57,18 +57,18 @@ class Intake:
         self.fences = Fences(room.sessions, lease=lease)
         # Few threads for what is all processor, and behind the thread that answers requests: more
         # would not be quicker, and everybody else would wait.
-        self.writing = _pool("writing", max(1, cores // 2), behind=True)
+        self._writing = _pool("writing", max(1, cores // 2), behind=True)
         self._turns = _pool("reading", max(1, cores // 2), behind=True)
         self._hands = _pool("hashing", cores, behind=True)
         # These wait for disk and database.
         self._fetching = _pool("fetching", 2)
         self._staging = _pool("staging", 2, behind=True)
         self._flushing = _pool("flushing", 4, behind=True)
-        self.keeping = _pool("keeping", 4, behind=True)
+        self._keeping = _pool("keeping", 4, behind=True)
         self._asking = _pool("asking", 16)
         self._sealers = _pool("sealing", 8)
         self.blocks = Blocks()
-        self.turns = asyncio.Semaphore(_TURNS * cores)
+        self._bodies = asyncio.Semaphore(_TURNS * cores)
         self.entrance = asyncio.Semaphore(_ENTERING)
         """Whoever begins to send passes here: when a shift ends, nobody else waits behind all its docks."""
         self._writers: dict[UploadId, Writer] = {}
@@ -83,7 +83,11 @@ class Intake:
     async def taken(self, upload_id: UploadId, *, by: Principal, offset: int) -> Writer:
         """Run `take` behind whoever only asks."""
         of = partial(self.take, upload_id, by=by, offset=offset)
-        return await asyncio.get_running_loop().run_in_executor(self.keeping, of)
+        return await asyncio.get_running_loop().run_in_executor(self._keeping, of)
+
+    def body(self, writer: Writer, *, checksum: Checksum | None) -> Body:
+        """Return what takes the body of one request into the writer."""
+        return Body(writer, self.blocks, self._bodies, writing=self._writing, keeping=self._keeping, checksum=checksum)
 
     def open(self, *, by: Principal, size: int, announced: str, request_id: str) -> Upload:
         """Open an upload."""
@@ -204,8 +208,8 @@ class Intake:
             # Whoever holds it flushes what has arrived, and needs our threads for that.
             writer.closed.wait(_LETTING_GO)
         self._sealers.shutdown(cancel_futures=True)
-        self.writing.shutdown()
-        self.keeping.shutdown()
+        self._writing.shutdown()
+        self._keeping.shutdown()
         for pool in (self._turns, self._hands, self._fetching, self._staging, self._flushing, self._asking):
             pool.shutdown()
         self.fences.close()

@@ -111,7 +111,7 @@ class Belt:
         """Put the next bytes on, once there is room for them. Raises what taking met."""
         rest = memoryview(part)
         while rest:
-            block = self._filling = self._filling or await self._room()
+            block = self._filling = self._filling or await self._another()
             piece = rest[: self._length - self._filled]
             block[self._filled : self._filled + len(piece)] = piece
             self._filled += len(piece)
@@ -137,7 +137,7 @@ class Belt:
         for block in (*left, *filter(None, [self._filling])):
             self._blocks.give_back(block)
 
-    async def _room(self) -> bytearray:
+    async def _another(self) -> bytearray:
         while not self._empty:
             if self._lent < BLOCKS_AT_MOST and (another := self._blocks.another()):
                 self._lent += 1

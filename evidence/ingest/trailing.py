@@ -1,7 +1,8 @@
 """Reading back behind an upload, so that little is left to read when its last byte is in.
 
-Only what a checkpoint made durable is read, and from the device.  After a restart it begins
-again at the first byte; nothing of it is kept but in memory.
+Only what a checkpoint made durable is read, and from the device: of a whole upload all of it, before
+it is made the object.  After a restart it begins again at the first byte; nothing of it is kept but
+in memory.
 """
 
 from collections import deque

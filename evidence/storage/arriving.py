@@ -50,7 +50,7 @@ class ArrivingObject:
     ) -> None:
         """Take up the upload. Raises KeyError when nothing is staged there, FrameError when the tail is damaged.
 
-        With an executor a piece is staged while the next is sealed.
+        With an executor a piece is staged while the next few are sealed.
         """
         self._store = store
         self._key = key

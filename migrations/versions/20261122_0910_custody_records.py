@@ -50,7 +50,7 @@ BEGIN
             RAISE EXCEPTION 'custody_append: a body is one line of JSON' USING ERRCODE = 'check_violation';
         END IF;
 
-        IF of_chains[i] IS DISTINCT FROM of_chain THEN
+        IF i = 1 OR of_chains[i] IS DISTINCT FROM of_chain THEN
             -- In this order two transactions with the same chains cannot wait for each other.
             IF of_chains[i] < of_chain COLLATE "C" THEN
                 RAISE EXCEPTION 'custody_append: the chains are not in order' USING ERRCODE = 'check_violation';
@@ -124,27 +124,19 @@ REFUSE = """
 CREATE FUNCTION {schema}.custody_refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $refuse$
 BEGIN
-    RAISE EXCEPTION '% of % is refused: the chain of custody is only ever added to', TG_OP, TG_TABLE_NAME
-        USING ERRCODE = 'insufficient_privilege';
-END
-$refuse$
-"""
-
-# Asked only where a head moves on by more than one: by as many records as there are, all in this transaction.
-SKIP = """
-CREATE FUNCTION {schema}.custody_skip() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $skip$
-BEGIN
-    IF NEW.chain = OLD.chain AND NEW.seq > OLD.seq AND NEW.at >= OLD.at AND NEW.seq - OLD.seq = (
-        SELECT count(*) FROM {schema}.custody_record AS kept
-        WHERE kept.chain = NEW.chain AND kept.seq > OLD.seq AND kept.seq <= NEW.seq
-    ) THEN
-        RETURN NEW;
+    -- By row it is asked only of a head that does not move on by one; it may by as many records as there are.
+    IF TG_LEVEL = 'ROW' THEN
+        IF NEW.chain = OLD.chain AND NEW.seq > OLD.seq AND NEW.at >= OLD.at AND NEW.seq - OLD.seq = (
+            SELECT count(*) FROM {schema}.custody_record AS kept
+            WHERE kept.chain = NEW.chain AND kept.seq > OLD.seq AND kept.seq <= NEW.seq
+        ) THEN
+            RETURN NEW;
+        END IF;
     END IF;
     RAISE EXCEPTION '% of % is refused: the chain of custody is only ever added to', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'insufficient_privilege';
 END
-$skip$
+$refuse$
 """
 
 SEALED = ("custody_record", "custody_head", "custody_origin")
@@ -215,7 +207,6 @@ def upgrade() -> None:
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
     op.execute(sa.text(APPEND.format(schema=schema).replace(":", r"\:")))
     op.execute(REFUSE.format(schema=schema))
-    op.execute(SKIP.format(schema=schema))
     for table in (*SEALED, "custody_receipt"):
         _refuse_changes(table)
 
@@ -237,7 +228,6 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION custody_append(text[], text[], text[])")
     op.drop_table("custody_origin")
     op.execute("DROP FUNCTION custody_refuse()")
-    op.execute("DROP FUNCTION custody_skip()")
 
 
 def _name_the_installation() -> None:
@@ -248,12 +238,12 @@ def _name_the_installation() -> None:
 
 
 def _refuse_changes(table: str) -> None:
-    """Refuse UPDATE, DELETE and TRUNCATE to everybody; a head may only move on with its records, and never back in time."""
+    """Refuse UPDATE, DELETE and TRUNCATE to everybody; a head may only move on, with its records."""
     update = f"CREATE TRIGGER {table}_refuse_update BEFORE UPDATE ON {table} "
     if table == "custody_head":
         op.execute(
             update + "FOR EACH ROW WHEN (NEW.chain <> OLD.chain OR NEW.seq <> OLD.seq + 1 OR NEW.at < OLD.at) "
-            "EXECUTE FUNCTION custody_skip()"
+            "EXECUTE FUNCTION custody_refuse()"
         )
     else:
         op.execute(update + "FOR EACH STATEMENT EXECUTE FUNCTION custody_refuse()")

@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import cast
 
@@ -15,6 +17,7 @@ from httpx2 import Response
 from auth.principals import Role
 from evidence.engines.postgres import Cluster
 from evidence.ids import new_id
+from evidence.ingest.intake import Intake
 from evidence.ingest.streaming import Blocks
 from evidence.main import create_app
 from evidence.room import Room
@@ -84,6 +87,44 @@ def test_bodies_that_find_no_memory_to_share_arrive_all_the_same(
     assert taken
     assert answer.status_code == 204
     assert stored_original(room, where) == footage
+
+
+def test_whoever_begins_to_send_waits_at_the_entrance_and_whoever_asks_does_not(
+    client: TestClient, officer: Sender
+) -> None:
+    intake: Intake = cast("FastAPI", client.app).state.intake
+    assert client.portal is not None
+    footage = footage_like(1000, seed=65)
+    where = officer.opened(footage)
+    entered = 0
+    while not intake.entrance.locked():
+        client.portal.call(intake.entrance.acquire)
+        entered += 1
+
+    with ThreadPoolExecutor(1) as threads:
+        sending = threads.submit(officer.append, where, footage, at=0)
+        time.sleep(0.3)
+        asked = officer.show(where)["state"]
+        waited = not sending.done()
+        for _ in range(entered):
+            client.portal.call(intake.entrance.release)
+        answer = sending.result(30)
+
+    assert (entered, asked, waited) == (2, "open", True)
+    assert answer.status_code == 204
+
+
+def test_whoever_is_turned_away_leaves_the_entrance_free(client: TestClient, officer: Sender) -> None:
+    footage = footage_like(1000, seed=66)
+    where = officer.opened(footage)
+    stranger = Sender(client, {"Authorization": "Bearer of nothing"})
+
+    turned_away = [stranger.append(where, footage, at=0).status_code for _ in range(5)]
+    wrong = [officer.append(where, footage, at=500).status_code for _ in range(5)]
+
+    assert set(turned_away) == {401}
+    assert all(each >= 400 for each in wrong)
+    assert officer.append(where, footage, at=0).status_code == 204
 
 
 def test_an_upload_is_received_with_a_receipt(room: Room, officer: Sender) -> None:

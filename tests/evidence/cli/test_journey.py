@@ -124,7 +124,7 @@ def ended_at(room: Installation, card: Path, moment: str, sent: signal.Signals) 
 
 @pytest.mark.parametrize("moment", ["plan", "kept"])
 def test_an_upload_killed_on_the_way_goes_on_where_it_was(room: Installation, card: Path, moment: str) -> None:
-    path = recording(card / "long.mp4", size=30 * MEGABYTE)
+    path = recording(card / "long.mp4", size=9 * MEGABYTE)
     before = everything_about(card)
 
     ended_at(room, card, moment, signal.SIGKILL)
@@ -140,7 +140,7 @@ def test_an_upload_killed_on_the_way_goes_on_where_it_was(room: Installation, ca
 
 
 def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(room: Installation, card: Path) -> None:
-    path = recording(card / "long.mp4", size=30 * MEGABYTE)
+    path = recording(card / "long.mp4", size=9 * MEGABYTE)
 
     code = ended_at(room, card, "kept", signal.SIGINT)
     opened = upload_ids(room, path)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from evidence import custody
 from evidence.database import Sessions, unit_of_work
+from evidence.ids import new_id
 from evidence.proof import canonical, record
 from tests.support.custody import ITEM_CHAIN, faults, rows, signed_in
 from tests.support.database import ORIGIN, Database, driver_url
@@ -279,6 +280,25 @@ def test_a_repeated_key_gives_the_first_record_back(connections: Callable[[], ps
     assert first[-1] is False
     assert again == (*first[:-1], True)
     assert len(rows(connection)) == 2
+
+
+def test_many_events_of_several_chains_move_each_head_to_its_last(
+    connections: Callable[[], psycopg.Connection],
+) -> None:
+    connection, other = connections(), f"item/{new_id()}"
+    low, high = sorted((ITEM_CHAIN, other))
+    chains, keys = [low] * 3 + [high] * 4, ["a", "b", "a", "c", "d", "e", "c"]
+
+    entered = connection.execute(
+        "SELECT repeated FROM custody_append(%s, %s, %s)", [chains, keys, ["{}"] * len(keys)]
+    ).fetchall()
+    heads = connection.execute(
+        "SELECT h.chain, h.seq, h.h = r.h FROM custody_head h JOIN custody_record r USING (chain, seq) ORDER BY h.chain"
+    ).fetchall()
+
+    assert [repeated for (repeated,) in entered] == [False, False, True, False, False, False, True]
+    assert [row for row in heads if row[0] in (low, high)] == [(low, 2, True), (high, 3, True)]
+    assert not faults(rows(connection))
 
 
 def test_time_stands_still_rather_than_run_backwards(
