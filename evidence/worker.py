@@ -37,14 +37,19 @@ log = structlog.get_logger()
 
 def run(settings: Settings) -> None:
     """Work until told to stop. SetupError if the installation is not ready."""
-    with open_room(settings) as room, scratch.folder(settings.home / "scratch") as folder:
-        asyncio.run(_work(room, folder))
+    asyncio.run(_listen_and_work(settings))
 
 
-async def _work(room: Room, folder: Path) -> None:
+async def _listen_and_work(settings: Settings) -> None:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    # Signals are minded first: who is told to stop while the engines start still puts everything away.
+    with open_room(settings) as room, scratch.folder(settings.home / "scratch") as folder:
+        await _work(room, folder, told_to_stop)
+
+
+async def _work(room: Room, folder: Path, told_to_stop: asyncio.Event) -> None:
     pause = 0.5
     while not told_to_stop.is_set():
         try:

@@ -122,9 +122,11 @@ def test_a_dry_run_of_migrate_makes_nothing(tmp_path: Path) -> None:
 def test_a_worker_runs_by_itself_and_stops_when_told(apart: Installation) -> None:
     worker = apart.start("worker")
     try:
-        assert wait_for(lambda: (apart.home / "scratch").exists())
+        assert wait_for(lambda: any((apart.home / "scratch").glob("*/")))
     finally:
         assert stop(worker) == ExitCode.OK
+
+    assert not any((apart.home / "scratch").glob("*/"))
 
 
 def test_programs_read_where_the_server_listens(apart: Installation) -> None:
