@@ -22,7 +22,7 @@ from evidence.storage.frames import (
     stored_position,
 )
 from evidence.storage.models import StoredObject
-from evidence.storage.read_back import ReadBack, ReadingBack
+from evidence.storage.read_back import HASHED_AT_ONCE, ReadBack, ReadingBack
 from evidence.storage.store import Area, Bytes, Stored
 from evidence.storage.vault import Vault
 
@@ -32,8 +32,8 @@ FARTHEST_BEHIND = 256 << 20
 BLOCK_FRAMES = 4
 """Frames read from the disk at once."""
 
-BLOCKS_AT_ONCE = 3
-"""Blocks in memory: one is hashed while the others are read."""
+BLOCKS_AT_ONCE = HASHED_AT_ONCE + 2
+"""Blocks in memory: while some are hashed the others are read."""
 
 TURN_FRAMES = 32
 """Frames after which it is another upload's turn."""
@@ -66,9 +66,8 @@ class Trailing:
         self._token = token
         self._size = size
         self._turns = turns
-        self._hands = hands
         self._fetching = fetching
-        self._reading = ReadingBack(vault.cipher(row), size=size)
+        self._reading = ReadingBack(vault.cipher(row), size=size, executor=hands)
         self._durable_frames = 0
         self._running = False
         self._ended = False
@@ -132,10 +131,11 @@ class Trailing:
             self._moved.notify_all()
 
     def _read_on(self) -> None:
-        """Read what is durable, up to a turn's worth: the next blocks from the disk while one is hashed."""
+        """Read what is durable, up to a turn's worth: the next blocks from the disk while others are hashed."""
         end = min(self._reading.next_frame + TURN_FRAMES, self._durable_frames)
         starts = iter(range(self._reading.next_frame, end, BLOCK_FRAMES))
         coming: deque[tuple[Future[list[Bytes]], Area]] = deque()
+        hashed: deque[Area] = deque()
 
         def fetch(area: Area) -> None:
             if (start := next(starts, None)) is not None:
@@ -146,11 +146,14 @@ class Trailing:
         try:
             while coming:
                 block, area = coming.popleft()
-                self._reading.take(*block.result(), executor=self._hands)
-                fetch(area)
+                self._reading.take(*block.result())
+                hashed.append(area)
+                if len(hashed) > HASHED_AT_ONCE:
+                    fetch(hashed.popleft())
         finally:
-            # Nobody may use an area while it is being read into.
+            # Nobody may use an area while it is being read into or hashed.
             wait([block for block, _ in coming])
+            self._reading.settle()
 
     def _block(self, first: int, end: int, area: Area) -> list[Bytes]:
         end = min(first + BLOCK_FRAMES, end)

@@ -5,9 +5,11 @@ frame by frame behind the upload, where the store can read what is staged.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from evidence.errors import IntegrityError
@@ -19,6 +21,9 @@ CHUNK_SIZE = package.CHUNK_SIZE
 """Bytes of plaintext in every chunk of an original but the last: 8 MiB, whole frames."""
 
 CHUNK_FRAMES = CHUNK_SIZE // FRAME_SIZE
+
+HASHED_AT_ONCE = 2
+"""Takes that may be hashed at once: with one, a processor would be idle at the end of each."""
 
 _memory = threading.local()
 
@@ -35,44 +40,60 @@ class ReadBack:
 
 
 class ReadingBack:
-    """Takes the frames of an object of `size` plaintext bytes in order and computes its digests."""
+    """Takes the frames of an object of `size` plaintext bytes in order and computes its digests.
 
-    def __init__(self, cipher: FrameCipher, *, size: int) -> None:
+    With an executor they are computed side by side while the next frames are opened: what was taken
+    stays untouched until `settle` says that it is hashed.  `take` itself settles all but one.
+    """
+
+    def __init__(self, cipher: FrameCipher, *, size: int, executor: Executor | None = None) -> None:
         self._cipher = cipher
         self._size = size
         self._whole, self._stored, self._chunk = sha256(), sha256(), sha256()
         self._chunks = bytearray()
         self._stored_size = 0
+        self._executor = executor
+        self._hashing: deque[tuple[Future[None], ...]] = deque()
+        self._takes = 0
         self.next_frame = 0
         """The index of the frame to take next."""
 
-    def take(self, *frames: Bytes, executor: Executor | None = None) -> None:
-        """Take the next frames as stored. Raises FrameError when one does not open; then none was taken.
-
-        With an executor the digests are computed side by side.
-        """
-        memory = _memory_of_this_thread(len(frames))
+    def take(self, *frames: Bytes) -> None:
+        """Take the next frames as stored. Raises FrameError when one does not open; then none was taken."""
+        self.settle(all_but=HASHED_AT_ONCE - 1)
+        memory = _memory_of_this_thread(self._takes % HASHED_AT_ONCE, len(frames))
         plaintexts = [
             self._cipher.open_into(memory[at], index, frame, kind=kind_of(index, self._size))
             for at, (index, frame) in enumerate(enumerate(frames, self.next_frame))
         ]
-        self._hash(frames, plaintexts, executor)
+        self._takes += 1
+        self._hash(frames, plaintexts)
 
     def take_opened(self, frame: OpenedFrame) -> None:
         """Take the next frame, opened already."""
-        self._hash([frame.stored], [frame.plaintext], None)
+        self._hash([frame.stored], [frame.plaintext])
 
-    def _hash(self, frames: Sequence[Bytes], plaintexts: Sequence[Bytes], executor: Executor | None) -> None:
-        if executor is None:
-            self._hash_stored(frames)
-            self._hash_whole(plaintexts)
-            self._hash_chunks(plaintexts)
-        else:
-            beside = executor.submit(self._hash_stored, frames), executor.submit(self._hash_whole, plaintexts)
-            self._hash_chunks(plaintexts)
-            for each in beside:
+    def settle(self, *, all_but: int = 0) -> None:
+        """Return when of what was taken at most so many takes are still being hashed."""
+        while len(self._hashing) > all_but:
+            for each in self._hashing.popleft():
                 each.result()
-        self.next_frame += len(frames)
+
+    def _hash(self, frames: Sequence[Bytes], plaintexts: Sequence[Bytes]) -> None:
+        first, self.next_frame = self.next_frame, self.next_frame + len(frames)
+        digests = (
+            partial(self._hash_stored, frames),
+            partial(self._hash_whole, plaintexts),
+            partial(self._hash_chunks, first, plaintexts),
+        )
+        if self._executor is None:
+            for each in digests:
+                each()
+        else:
+            before = self._hashing[-1] if self._hashing else (None,) * len(digests)
+            self._hashing.append(
+                tuple(self._executor.submit(_in_order, *each) for each in zip(before, digests, strict=True))
+            )
 
     def _hash_stored(self, frames: Sequence[Bytes]) -> None:
         for frame in frames:
@@ -83,8 +104,8 @@ class ReadingBack:
         for plaintext in plaintexts:
             self._whole.update(plaintext)
 
-    def _hash_chunks(self, plaintexts: Sequence[Bytes]) -> None:
-        for index, plaintext in enumerate(plaintexts, self.next_frame):
+    def _hash_chunks(self, first: int, plaintexts: Sequence[Bytes]) -> None:
+        for index, plaintext in enumerate(plaintexts, first):
             self._chunk.update(plaintext)
             whole = index == frame_count(self._size) - 1
             if (whole and self._size) or (index + 1) % CHUNK_FRAMES == 0:
@@ -93,6 +114,7 @@ class ReadingBack:
 
     def result(self) -> ReadBack:
         """Return the digests. Raises IntegrityError before the last frame was taken."""
+        self.settle()
         if self.next_frame != frame_count(self._size):
             raise IntegrityError(f"The object was read back only up to frame {self.next_frame}.")
         return ReadBack(
@@ -104,9 +126,17 @@ class ReadingBack:
         )
 
 
-def _memory_of_this_thread(frames: int) -> list[bytearray]:
+def _in_order(before: Future[None] | None, do: Callable[[], None]) -> None:
+    """Do what comes next, once what comes before is done: submitted earlier, it is never waited for in vain."""
+    if before is not None:
+        before.result()
+    do()
+
+
+def _memory_of_this_thread(which: int, frames: int) -> list[bytearray]:
     """Return memory for so many plaintexts, the same every time: fresh memory costs more than the cipher does."""
-    memory: list[bytearray] = _memory.__dict__.setdefault("plaintexts", [])
+    kept: list[list[bytearray]] = _memory.__dict__.setdefault("plaintexts", [[] for _ in range(HASHED_AT_ONCE)])
+    memory = kept[which]
     memory.extend(bytearray(FRAME_SIZE) for _ in range(frames - len(memory)))
     return memory
 

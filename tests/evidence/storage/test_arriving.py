@@ -2,6 +2,7 @@
 
 import random
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from uuid import UUID
 
@@ -13,15 +14,18 @@ from evidence.errors import InvalidError
 from evidence.storage.arriving import ArrivingObject
 from evidence.storage.frames import (
     FRAME_SIZE,
+    STORED_FRAME,
     FrameCipher,
     FrameError,
     Reader,
+    frame_count,
     frame_length,
+    kind_of,
     stored_position,
     stored_size,
 )
 from evidence.storage.memory import MemoryStore
-from evidence.storage.read_back import CHUNK_SIZE, ReadingBack, read_back
+from evidence.storage.read_back import CHUNK_SIZE, HASHED_AT_ONCE, ReadingBack, read_back
 from evidence.storage.store import ObjectStore
 from tests.evidence.storage.conftest import Place
 
@@ -193,6 +197,28 @@ def test_reading_back_may_trail_the_upload_where_staged_pieces_can_be_read() -> 
     assert back.chunks_sha256 == sha256(FOOTAGE[:CHUNK_SIZE]).digest() + sha256(FOOTAGE[CHUNK_SIZE:]).digest()
     stored = b"".join(store.read(KEY))
     assert (back.stored_size, back.stored_sha256) == (len(stored), sha256(stored).digest())
+
+
+def test_digests_computed_side_by_side_are_those_computed_in_order() -> None:
+    content = secrets.token_bytes(5 * CHUNK_SIZE + 1)
+    count = frame_count(len(content))
+    pieces = [content[at : at + FRAME_SIZE] for at in range(0, len(content), FRAME_SIZE)]
+    frames = [CIPHER.seal(index, each, kind=kind_of(index, len(content))) for index, each in enumerate(pieces)]
+    areas = [bytearray(STORED_FRAME) for _ in range(HASHED_AT_ONCE + 1)]
+    with ThreadPoolExecutor(4) as hands:
+        reading = ReadingBack(CIPHER, size=len(content), executor=hands)
+
+        for index, frame in enumerate(frames):
+            # What was taken so many takes ago is hashed, and its memory may be used again.
+            area = memoryview(areas[index % len(areas)])[: len(frame)]
+            area[:] = frame
+            reading.take(area)
+
+        back = reading.result()
+    assert (reading.next_frame, back.sha256) == (count, sha256(content).digest())
+    assert back.stored_sha256 == sha256(b"".join(frames)).digest()
+    chunks = [content[at : at + CHUNK_SIZE] for at in range(0, len(content), CHUNK_SIZE)]
+    assert back.chunks_sha256 == b"".join(sha256(chunk).digest() for chunk in chunks)
 
 
 @pytest.mark.parametrize(
