@@ -35,7 +35,7 @@ BLOCK_FRAMES = 4
 BLOCKS_AT_ONCE = HASHED_AT_ONCE + 2
 """Blocks in memory: while some are hashed the others are read."""
 
-TURN_FRAMES = 32
+TURN_FRAMES = 64
 """Frames after which it is another upload's turn."""
 
 log = structlog.get_logger()
@@ -134,7 +134,7 @@ class Trailing:
         """Read what is durable, up to a turn's worth: the next blocks from the disk while others are hashed."""
         end = min(self._reading.next_frame + TURN_FRAMES, self._durable_frames)
         starts = iter(range(self._reading.next_frame, end, BLOCK_FRAMES))
-        coming: deque[tuple[Future[list[Bytes]], Area]] = deque()
+        coming: deque[tuple[Future[Bytes], Area]] = deque()
         hashed: deque[Area] = deque()
 
         def fetch(area: Area) -> None:
@@ -146,7 +146,7 @@ class Trailing:
         try:
             while coming:
                 block, area = coming.popleft()
-                self._reading.take(*block.result())
+                self._reading.take(block.result())
                 hashed.append(area)
                 if len(hashed) > HASHED_AT_ONCE:
                     fetch(hashed.popleft())
@@ -155,19 +155,14 @@ class Trailing:
             wait([block for block, _ in coming])
             self._reading.settle()
 
-    def _block(self, first: int, end: int, area: Area) -> list[Bytes]:
-        end = min(first + BLOCK_FRAMES, end)
+    def _block(self, first: int, end: int, area: Area) -> Bytes:
+        last = min(first + BLOCK_FRAMES, end) - 1
         begins = stored_position(first)
-        length = stored_position(end - 1) + frame_length(end - 1, self._size) - begins
-        block = memoryview(self._vault.store.read_staged(self._row.key, self._token, begins, length, area=area))
-        frames: list[Bytes] = []
-        for index in range(first, end):
-            at = stored_position(index) - begins
-            frame = block[at : at + frame_length(index, self._size)]
-            if len(frame) < frame_length(index, self._size):
-                raise FrameError(index, "is cut off")
-            frames.append(frame)
-        return frames
+        length = stored_position(last) + frame_length(last, self._size) - begins
+        block = self._vault.store.read_staged(self._row.key, self._token, begins, length, area=area)
+        if len(block) < length:
+            raise FrameError(first + len(block) // STORED_FRAME, "is cut off")
+        return block
 
 
 def _areas_of_this_thread() -> list[Area]:

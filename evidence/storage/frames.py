@@ -106,7 +106,7 @@ class FrameCipher:
         except InvalidTag:
             raise _not_this_frame(index) from None
 
-    def open_into(self, memory: bytearray, index: int, frame: Bytes, *, kind: Kind) -> memoryview:
+    def open_into(self, memory: bytearray | memoryview, index: int, frame: Bytes, *, kind: Kind) -> memoryview:
         """Decrypt one frame into memory that is used again and again, and return it there."""
         nonce, sealed = self._parts(index, frame)
         plaintext = memoryview(memory)[: len(sealed) - _TAG]

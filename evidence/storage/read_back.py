@@ -6,7 +6,7 @@ frame by frame behind the upload, where the store can read what is staged.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from evidence.errors import IntegrityError
 from evidence.proof import package
-from evidence.storage.frames import FRAME_SIZE, FrameCipher, OpenedFrame, frame_count, kind_of
+from evidence.storage.frames import FRAME_SIZE, FrameCipher, OpenedFrame, frame_count, frame_length, kind_of
 from evidence.storage.store import Bytes
 
 CHUNK_SIZE = package.CHUNK_SIZE
@@ -58,20 +58,22 @@ class ReadingBack:
         self.next_frame = 0
         """The index of the frame to take next."""
 
-    def take(self, *frames: Bytes) -> None:
-        """Take the next frames as stored. Raises FrameError when one does not open; then none was taken."""
+    def take(self, stored: Bytes) -> None:
+        """Take the next frames, as they lie in the store. Raises FrameError when one does not open; then none was."""
         self.settle(all_but=HASHED_AT_ONCE - 1)
-        memory = _memory_of_this_thread(self._takes % HASHED_AT_ONCE, len(frames))
-        plaintexts = [
-            self._cipher.open_into(memory[at], index, frame, kind=kind_of(index, self._size))
-            for at, (index, frame) in enumerate(enumerate(frames, self.next_frame))
-        ]
+        block = memoryview(stored)
+        memory = _memory_of_this_thread(self._takes % HASHED_AT_ONCE, len(block))
+        index, at, opened = self.next_frame, 0, 0
+        while at < len(block):
+            frame = block[at : at + frame_length(index, self._size)]
+            opened += len(self._cipher.open_into(memory[opened:], index, frame, kind=kind_of(index, self._size)))
+            index, at = index + 1, at + len(frame)
         self._takes += 1
-        self._hash(frames, plaintexts)
+        self._hash(block, memory[:opened], index)
 
     def take_opened(self, frame: OpenedFrame) -> None:
         """Take the next frame, opened already."""
-        self._hash([frame.stored], [frame.plaintext])
+        self._hash(frame.stored, frame.plaintext, self.next_frame + 1)
 
     def settle(self, *, all_but: int = 0) -> None:
         """Return when of what was taken at most so many takes are still being hashed."""
@@ -79,12 +81,11 @@ class ReadingBack:
             for each in self._hashing.popleft():
                 each.result()
 
-    def _hash(self, frames: Sequence[Bytes], plaintexts: Sequence[Bytes]) -> None:
-        first, self.next_frame = self.next_frame, self.next_frame + len(frames)
+    def _hash(self, stored: Bytes, plaintext: Bytes, next_frame: int) -> None:
         digests = (
-            partial(self._hash_stored, frames),
-            partial(self._hash_whole, plaintexts),
-            partial(self._hash_chunks, first, plaintexts),
+            partial(self._hash_stored, stored),
+            partial(self._whole.update, plaintext),
+            partial(self._hash_chunks, plaintext, self.next_frame * FRAME_SIZE),
         )
         if self._executor is None:
             for each in digests:
@@ -94,21 +95,20 @@ class ReadingBack:
             self._hashing.append(
                 tuple(self._executor.submit(_in_order, *each) for each in zip(before, digests, strict=True))
             )
+        self.next_frame = next_frame
 
-    def _hash_stored(self, frames: Sequence[Bytes]) -> None:
-        for frame in frames:
-            self._stored.update(frame)
-            self._stored_size += len(frame)
+    def _hash_stored(self, stored: Bytes) -> None:
+        self._stored.update(stored)
+        self._stored_size += len(stored)
 
-    def _hash_whole(self, plaintexts: Sequence[Bytes]) -> None:
-        for plaintext in plaintexts:
-            self._whole.update(plaintext)
-
-    def _hash_chunks(self, first: int, plaintexts: Sequence[Bytes]) -> None:
-        for index, plaintext in enumerate(plaintexts, first):
-            self._chunk.update(plaintext)
-            whole = index == frame_count(self._size) - 1
-            if (whole and self._size) or (index + 1) % CHUNK_FRAMES == 0:
+    def _hash_chunks(self, plaintext: Bytes, position: int) -> None:
+        rest = memoryview(plaintext)
+        while rest:
+            part = rest[: CHUNK_SIZE - position % CHUNK_SIZE]
+            self._chunk.update(part)
+            position += len(part)
+            rest = rest[len(part) :]
+            if position % CHUNK_SIZE == 0 or position == self._size:
                 self._chunks += self._chunk.digest()
                 self._chunk = sha256()
 
@@ -133,12 +133,12 @@ def _in_order(before: Future[None] | None, do: Callable[[], None]) -> None:
     do()
 
 
-def _memory_of_this_thread(which: int, frames: int) -> list[bytearray]:
-    """Return memory for so many plaintexts, the same every time: fresh memory costs more than the cipher does."""
-    kept: list[list[bytearray]] = _memory.__dict__.setdefault("plaintexts", [[] for _ in range(HASHED_AT_ONCE)])
-    memory = kept[which]
-    memory.extend(bytearray(FRAME_SIZE) for _ in range(frames - len(memory)))
-    return memory
+def _memory_of_this_thread(which: int, length: int) -> memoryview:
+    """Return memory for so many bytes, the same every time: fresh memory costs more than the cipher does."""
+    kept: dict[int, bytearray] = _memory.__dict__.setdefault("plaintexts", {})
+    if len(kept.get(which, b"")) < length:
+        kept[which] = bytearray(length)
+    return memoryview(kept[which])
 
 
 def read_back(cipher: FrameCipher, frames: Iterable[OpenedFrame], *, size: int) -> ReadBack:

@@ -204,14 +204,15 @@ def test_digests_computed_side_by_side_are_those_computed_in_order() -> None:
     count = frame_count(len(content))
     pieces = [content[at : at + FRAME_SIZE] for at in range(0, len(content), FRAME_SIZE)]
     frames = [CIPHER.seal(index, each, kind=kind_of(index, len(content))) for index, each in enumerate(pieces)]
-    areas = [bytearray(STORED_FRAME) for _ in range(HASHED_AT_ONCE + 1)]
+    blocks = [b"".join(frames[at : at + 3]) for at in range(0, count, 3)]
+    areas = [bytearray(3 * STORED_FRAME) for _ in range(HASHED_AT_ONCE + 1)]
     with ThreadPoolExecutor(4) as hands:
         reading = ReadingBack(CIPHER, size=len(content), executor=hands)
 
-        for index, frame in enumerate(frames):
+        for number, block in enumerate(blocks):
             # What was taken so many takes ago is hashed, and its memory may be used again.
-            area = memoryview(areas[index % len(areas)])[: len(frame)]
-            area[:] = frame
+            area = memoryview(areas[number % len(areas)])[: len(block)]
+            area[:] = block
             reading.take(area)
 
         back = reading.result()
