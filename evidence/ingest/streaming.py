@@ -195,12 +195,13 @@ class Turn:
     def __init__(self, turns: asyncio.Semaphore) -> None:
         self._turns = turns
         self._left = 0
-        self._ending: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._used = 0.0
+        self._watch: asyncio.TimerHandle | None = None
 
     async def begin(self) -> None:
         """Return when it is this body's turn, which it may be already."""
-        if self._ending is not None:
-            self._ending.cancel()
+        self._used = math.inf
         if not self._left:
             await self._turns.acquire()
             self._left = TURN_SIZE
@@ -209,15 +210,28 @@ class Turn:
         """Count what was read. The turn ends with its last byte, or when nothing follows for a while."""
         if length >= self._left:
             self.end()
-        else:
-            self._left -= length
-            self._ending = asyncio.get_running_loop().call_later(PAUSE, self.end)
+            return
+        self._left -= length
+        self._used = self._loop.time()
+        if self._watch is None:
+            self._watch = self._loop.call_later(PAUSE, self._look)
 
     def end(self) -> None:
         """Let others have the turn. Harmless to repeat."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         if self._left:
             self._left = 0
             self._turns.release()
+
+    def _look(self) -> None:
+        """End the turn if it is not used. One timer looks again and again: one for every part would cost more."""
+        pause = self._loop.time() - self._used
+        if pause < PAUSE:
+            self._watch = self._loop.call_later(PAUSE - max(pause, 0.0), self._look)
+        else:
+            self.end()
 
 
 class Body:
@@ -293,13 +307,14 @@ class Body:
         return True
 
     async def _read(self, parts: AsyncIterator[bytes]) -> None:
+        loop = asyncio.get_running_loop()
         try:
             async for part in parts:
                 self._heard = math.inf  # nobody is idle while it is we who are slow
                 await self._turn.begin()
                 await self._belt.load(part)
                 self._turn.use(len(part))
-                self._heard = asyncio.get_running_loop().time()
+                self._heard = loop.time()
         finally:
             self._turn.end()
 

@@ -19,6 +19,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import NoReturn
@@ -259,9 +260,7 @@ class LocalStore:
         return self._locks / f"{layout.check(key)}.json"
 
     def _staged_folder(self, key: str, token: str) -> Path:
-        if not token.isalnum():
-            raise KeyError(token)
-        return self._staging / f"{quote(layout.check(key), safe='')}~{token}"
+        return self._staging / _staged_name(key, token)
 
     def _stored(self, key: str, file: int) -> Stored:
         locked_until, held = self._read_lock(key)
@@ -300,6 +299,13 @@ class LocalStore:
             finally:
                 draft.unlink(missing_ok=True)
             _flush_folder(path.parent)
+
+
+@lru_cache(maxsize=256)  # asked for every piece
+def _staged_name(key: str, token: str) -> str:
+    if not token.isalnum():
+        raise KeyError(token)
+    return f"{quote(layout.check(key), safe='')}~{token}"
 
 
 @contextmanager
