@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures import wait as wait_for
 from datetime import timedelta
-from hashlib import sha256
 from threading import Event
 
 from sqlalchemy import update
@@ -21,7 +20,7 @@ from evidence.ingest.fences import Fence, Fences
 from evidence.ingest.models import Upload
 from evidence.ingest.trailing import Trailing
 from evidence.storage.arriving import ArrivingObject
-from evidence.storage.read_back import CHUNK_SIZE
+from evidence.storage.read_back import ChunkDigests
 from evidence.storage.store import Bytes
 
 CHECKPOINT_SIZE = 64 << 20
@@ -29,33 +28,6 @@ CHECKPOINT_SIZE = 64 << 20
 
 FLUSH_SIZE = 8 << 20
 """Bytes after which the disk is set to work, so that a checkpoint has little to wait for."""
-
-
-class StreamDigests:
-    """SHA-256 of each 8 MiB chunk of a stream, 32 bytes each; the last chunk's once the stream is whole."""
-
-    def __init__(self, chunks: bytes, *, size: int, offset: int) -> None:
-        self._whole = bytearray(chunks)
-        self._open = sha256()
-        self._size = size
-        self.offset = offset - offset % CHUNK_SIZE
-        """Where hashing goes on: after a resume the open chunk has to be taken once more."""
-
-    def take(self, block: Bytes) -> None:
-        """Take the next bytes."""
-        rest = memoryview(block)
-        while rest:
-            part = rest[: CHUNK_SIZE - self.offset % CHUNK_SIZE]
-            self._open.update(part)
-            self.offset += len(part)
-            rest = rest[len(part) :]
-            if self.offset % CHUNK_SIZE == 0 or self.offset == self._size:
-                self._whole += self._open.digest()
-                self._open = sha256()
-
-    def whole(self) -> bytes:
-        """Return the digests of all chunks that are whole."""
-        return bytes(self._whole)
 
 
 class Writer:
@@ -96,7 +68,7 @@ class Writer:
         self._flushed = upload.durable_offset
         self._stopped = Event()
         self._whole = False
-        self._digests = StreamDigests(upload.chunks_sha256, size=upload.size, offset=upload.durable_offset)
+        self._digests = ChunkDigests(upload.chunks_sha256, size=upload.size, offset=upload.durable_offset)
         for block in arriving.replay(self._digests.offset) if upload.durable_offset else ():
             self._digests.take(block)
 

@@ -14,13 +14,11 @@ from hashlib import sha256
 
 from evidence.errors import IntegrityError
 from evidence.proof import package
-from evidence.storage.frames import FRAME_SIZE, FrameCipher, OpenedFrame, frame_count, frame_length, kind_of
+from evidence.storage.frames import FrameCipher, OpenedFrame, frame_count, frame_length, kind_of
 from evidence.storage.store import Bytes
 
 CHUNK_SIZE = package.CHUNK_SIZE
 """Bytes of plaintext in every chunk of an original but the last: 8 MiB, whole frames."""
-
-CHUNK_FRAMES = CHUNK_SIZE // FRAME_SIZE
 
 HASHED_AT_ONCE = 2
 """Takes that may be hashed at once: with one, a processor would be idle at the end of each."""
@@ -39,6 +37,34 @@ class ReadBack:
     stored_sha256: bytes
 
 
+class ChunkDigests:
+    """SHA-256 of each 8 MiB chunk of a plaintext, 32 bytes each; the last chunk's once the plaintext is whole."""
+
+    def __init__(self, whole: bytes = b"", *, size: int, offset: int = 0) -> None:
+        """Go on after the chunks that are whole, of a plaintext of `size` bytes of which `offset` were taken."""
+        self._whole = bytearray(whole)
+        self._open = sha256()
+        self._size = size
+        self.offset = offset - offset % CHUNK_SIZE
+        """Where hashing goes on: after a resume the open chunk has to be taken once more."""
+
+    def take(self, block: Bytes) -> None:
+        """Take the next bytes."""
+        rest = memoryview(block)
+        while rest:
+            part = rest[: CHUNK_SIZE - self.offset % CHUNK_SIZE]
+            self._open.update(part)
+            self.offset += len(part)
+            rest = rest[len(part) :]
+            if self.offset % CHUNK_SIZE == 0 or self.offset == self._size:
+                self._whole += self._open.digest()
+                self._open = sha256()
+
+    def whole(self) -> bytes:
+        """Return the digests of all chunks that are whole."""
+        return bytes(self._whole)
+
+
 class ReadingBack:
     """Takes the frames of an object of `size` plaintext bytes in order and computes its digests.
 
@@ -49,8 +75,7 @@ class ReadingBack:
     def __init__(self, cipher: FrameCipher, *, size: int, executor: Executor | None = None) -> None:
         self._cipher = cipher
         self._size = size
-        self._whole, self._stored, self._chunk = sha256(), sha256(), sha256()
-        self._chunks = bytearray()
+        self._whole, self._stored, self._chunks = sha256(), sha256(), ChunkDigests(size=size)
         self._stored_size = 0
         self._executor = executor
         self._hashing: deque[tuple[Future[None], ...]] = deque()
@@ -85,7 +110,7 @@ class ReadingBack:
         digests = (
             partial(self._hash_stored, stored),
             partial(self._whole.update, plaintext),
-            partial(self._hash_chunks, plaintext, self.next_frame * FRAME_SIZE),
+            partial(self._chunks.take, plaintext),
         )
         if self._executor is None:
             for each in digests:
@@ -101,17 +126,6 @@ class ReadingBack:
         self._stored.update(stored)
         self._stored_size += len(stored)
 
-    def _hash_chunks(self, plaintext: Bytes, position: int) -> None:
-        rest = memoryview(plaintext)
-        while rest:
-            part = rest[: CHUNK_SIZE - position % CHUNK_SIZE]
-            self._chunk.update(part)
-            position += len(part)
-            rest = rest[len(part) :]
-            if position % CHUNK_SIZE == 0 or position == self._size:
-                self._chunks += self._chunk.digest()
-                self._chunk = sha256()
-
     def result(self) -> ReadBack:
         """Return the digests. Raises IntegrityError before the last frame was taken."""
         self.settle()
@@ -120,7 +134,7 @@ class ReadingBack:
         return ReadBack(
             size=self._size,
             sha256=self._whole.digest(),
-            chunks_sha256=bytes(self._chunks),
+            chunks_sha256=self._chunks.whole(),
             stored_size=self._stored_size,
             stored_sha256=self._stored.digest(),
         )

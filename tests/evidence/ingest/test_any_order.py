@@ -18,10 +18,10 @@ from evidence.errors import ConflictError, GoneError
 from evidence.ids import UploadId, new_id
 from evidence.ingest.intake import Intake
 from evidence.ingest.models import Upload
-from evidence.ingest.writing import StreamDigests, Writer
+from evidence.ingest.writing import Writer
 from evidence.items.models import EvidenceItem
 from evidence.room import Room
-from evidence.storage.read_back import CHUNK_SIZE
+from evidence.storage.read_back import CHUNK_SIZE, ChunkDigests
 from tests.support.arrivals import begun, ended, lapse
 from tests.support.uploading import footage_like
 
@@ -130,19 +130,19 @@ def test_chunks_are_the_same_however_the_stream_is_cut(cuts: list[int], size: in
     body = bytes(range(64))[:size]
     resumed = min(resumed, size)
 
-    def digests_of(start: StreamDigests, rest: bytes) -> bytes:
+    def digests_of(start: ChunkDigests, rest: bytes) -> bytes:
         for cut in [*cuts, len(rest)]:
             start.take(rest[:cut])
             rest = rest[cut:]
         return start.whole()
 
     with pytest.MonkeyPatch.context() as small:
-        small.setattr("evidence.ingest.writing.CHUNK_SIZE", 8)
+        small.setattr("evidence.storage.read_back.CHUNK_SIZE", 8)
         expected = b"".join(sha256(body[at : at + 8]).digest() for at in range(0, size, 8))
         so_far = expected[: resumed // 8 * 32] if resumed < size else expected
-        again = StreamDigests(so_far, size=size, offset=resumed)
+        again = ChunkDigests(so_far, size=size, offset=resumed)
 
-        assert digests_of(StreamDigests(b"", size=size, offset=0), body) == expected
+        assert digests_of(ChunkDigests(b"", size=size, offset=0), body) == expected
         if resumed < size:
             assert digests_of(again, body[again.offset :]) == expected
 
