@@ -9,6 +9,7 @@ Memory does not grow with the chain: what is kept are the last record and the op
 """
 
 import re
+from binascii import hexlify
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,7 +25,7 @@ MOST_BREAKS = 100
 
 _VERSION_LINE = record.VERSION.encode() + b"\n"
 _BOUNDARY = b"\n" + _VERSION_LINE
-_AFTER_PREV = re.compile(rb"%b\n\{" % record.INSTANT.encode())
+_AFTER_PREV = re.compile(rb"%b\n\{" % record.SURE_INSTANT.encode())
 _AT_SIZE = 28
 _MOST_REMEMBERED = 1000
 
@@ -66,12 +67,12 @@ def split(blocks: Iterable[bytes]) -> Iterator[bytes]:
         if len(rest) > 2 * record.LARGEST_RECORD:
             # Far too long for a record already: keep what shows that, and the start of a boundary.
             rest = rest[: record.LARGEST_RECORD + 1] + rest[-len(_BOUNDARY) :]
-        for piece in pieces:
-            if not first:
-                yield _VERSION_LINE + piece
-            elif piece:
-                yield piece[1:]
+        if first and pieces:
             first = False
+            if before := pieces.pop(0):
+                yield before[1:]
+        for piece in pieces:
+            yield _VERSION_LINE + piece
     if first and rest != b"\n":
         yield rest[1:]
     elif not first:
@@ -94,7 +95,7 @@ def find_breaks(
     for raw in records:
         position += 1
         expected = walk.expected
-        start = b"%b%d\n%b\n" % (top, expected, walk.leaf.hex().encode())
+        start = b"%b%d\n%b\n" % (top, expected, hexlify(walk.leaf))
         size = len(start)
         if (
             raw.startswith(start)
@@ -102,7 +103,6 @@ def find_breaks(
             and raw.endswith(b"}")
             and len(raw) <= largest
             and raw.find(b"\n", size + _AT_SIZE) < 0
-            and raw[size + 8 : size + 10] <= b"28"
             and (at := raw[size : size + _AT_SIZE]) >= walk.at
             and walk.quiet
         ):

@@ -31,11 +31,17 @@ CHAIN = rf"(?:(?:item|case|account|dock)/{UUID}|_heads|_keys|_refused)"
 """The name of a chain, as a pattern."""
 
 SEQ = r"[1-9][0-9]{0,15}"
-INSTANT = (
-    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
-)
+
+
+def _instant(days: str) -> str:
+    return rf"[0-9]{{4}}-(?:0[1-9]|1[0-2])-(?:{days})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{6}}Z"
+
+
+INSTANT = _instant("0[1-9]|[12][0-9]|3[01]")
 """UTC, RFC 3339, six decimals, Z, as a pattern."""
+
+SURE_INSTANT = _instant("0[1-9]|1[0-9]|2[0-8]")
+"""The same on a day that every month has, so that no calendar is needed."""
 
 _RECORD = re.compile(
     rf"custody\.v1\n({ORIGIN})\n({CHAIN})\n({SEQ})\n([0-9a-f]{{64}})\n({INSTANT})\n(\{{[^\n]*\}})".encode()

@@ -35,17 +35,92 @@ def test_inside_the_profile_it_is_rfc_8785_and_what_orjson_writes_sorted(value: 
     assert canonical.encode(value) == rfc8785.dumps(value) == orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-@given(values, st.integers(0, 200), st.integers(0, 255))
-def test_no_second_spelling_is_read(value: canonical.Value, at: int, byte: int) -> None:
-    """Whatever one byte is changed to: it is refused, or it is another value."""
+@given(values, st.integers(0, 200), st.integers(0, 2), st.binary(max_size=2), st.booleans())
+def test_no_second_spelling_is_read(value: canonical.Value, at: int, cut: int, byte: bytes, known: bool) -> None:
+    """Whatever some bytes are changed to: it is refused, or it is another value, whether the form was seen or not."""
     raw = canonical.encode(value)
-    changed = raw[: at % len(raw)] + bytes([byte]) + raw[at % len(raw) + 1 :]
+    at %= len(raw)
+    changed = raw[:at] + byte + raw[at + cut :]
+    if known:
+        canonical.decode(raw)
     try:
         read = canonical.decode(changed)
     except FormatError:
         return
     assert changed == raw or read != value
     assert canonical.encode(read) == changed
+
+
+KNOWN = b'{"a":[5,"x"],"b":{"c":-7},"d":"z"}'
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b'{"a":[05,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[-0,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"x"],"b":{"c":-0},"d":"z"}',
+        b'{"a":[5.0,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5e0,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[9007199254740992,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"x"],"b":{"c":-},"d":"z"}',
+        b'{"a":[5,"x"],"b":{"c":-7},"d":"z"}5',
+        b'5{"a":[5,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"x"],"b":{"c":-7}5,"d":"z"}',
+        b'{"a"5:[5,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5 ,"x"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"x"],"b":{"c":-7},"d":"z"}\n',
+        b'{"b":[5,"x"],"a":{"c":-7},"d":"z"}',
+        b'{"a":[5,"x"],"a":{"c":-7},"d":"z"}',
+        b'{"a":[5,"x"],"b":{"C":-7},"d":"z"}',
+        b'{"a":[5,"x"],"b":{"":-7},"d":"z"}',
+        b'{"a":[5,"\\u0078"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"\\/"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"\x01"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"\n"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"\xed\xa0\x80"],"b":{"c":-7},"d":"z"}',
+        b'{"a":[5,"\xff"],"b":{"c":-7},"d":"z"}',
+        '{"a":[٥,"x"],"b":{"c":-7},"d":"z"}'.encode(),
+    ],
+)
+def test_what_only_looks_like_a_known_form_is_refused(other: bytes) -> None:
+    canonical.decode(KNOWN)
+
+    with pytest.raises(FormatError):
+        canonical.decode(other)
+
+
+def test_a_known_form_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short cut is taken: else the test above would show nothing of it."""
+    canonical.decode(KNOWN)
+    written: list[canonical.Value] = []
+    write = canonical._write
+
+    def noting(value: canonical.Value) -> str:
+        written.append(value)
+        return write(value)
+
+    monkeypatch.setattr(canonical, "_write", noting)
+    other = {"a": [1234, ":{é"], "b": {"c": 8}, "d": ""}
+
+    assert canonical.decode(b'{"a":[1234,":{\xc3\xa9"],"b":{"c":8},"d":""}') == other
+    assert written == [other]
+    assert canonical.decode(b'{"a":[1234,":{\xc3\xa9"],"b":{"c":-8},"d":""}') == other | {"b": {"c": -8}}
+    assert len(written) == 1
+
+
+def test_forms_are_remembered_within_bounds() -> None:
+    forms = canonical._Forms()
+
+    for number in range(3 * forms.MOST):
+        forms.remember(b'{"a":%b,"b":1}' % (b"[" * number + b"]" * number))
+        forms.remember(b'{"a":1,"k%d":1}' % number)
+    forms.remember(b'{"a":"%b"}' % (b"x" * forms.LONGEST_TEXT))
+
+    assert len(forms._seen) <= forms.MOST
+    assert all(len(keys) <= forms.MOST_KEYS for _, keys in forms._seen.values())
+    assert not forms.knows(b'{"a":"%b"}' % (b"x" * forms.LONGEST_TEXT))
 
 
 @pytest.mark.parametrize("case", GOLDEN["inside"])

@@ -79,6 +79,17 @@ def test_any_bytes_put_between_records_are_found(junk: bytes, at: int) -> None:
     assert (found == []) == (changed == whole)
 
 
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_an_empty_line_before_the_first_record_is_found(size: int) -> None:
+    records = numbered(3)
+    whole = b"\n" + b"".join(raw + b"\n" for raw in records)
+
+    pieces = list(chain.split([whole[at : at + size] for at in range(0, len(whole), size)]))
+
+    assert pieces == [b"", *records]
+    assert ("C01", 1) in breaks(pieces, end_of(records))
+
+
 def test_a_file_without_any_record_is_one_piece_that_is_none() -> None:
     assert list(chain.split([b"no ", b"record"])) == [b"no record"]
     assert list(chain.split([])) == []
