@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import get_args
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -68,13 +68,16 @@ def roles_by_account(session: Session, account_ids: Collection[UUID], *, at: dat
     """Return what each account holds at that instant. A role this version does not know counts for nothing."""
     rows = session.execute(
         select(RoleAssignment.account_id, RoleAssignment.role).where(
-            RoleAssignment.account_id.in_(account_ids),
-            RoleAssignment.granted_at <= at,
-            or_(RoleAssignment.ended_at.is_(None), RoleAssignment.ended_at > at),
+            RoleAssignment.account_id.in_(account_ids), standing(at)
         )
     )
     named = {(row.account_id, row.role) for row in rows}
     return {each: frozenset(role for role in ROLES if (each, role) in named) for each in account_ids}
+
+
+def standing(at: datetime) -> ColumnElement[bool]:
+    """Return the condition under which a RoleAssignment holds at that instant."""
+    return and_(RoleAssignment.granted_at <= at, or_(RoleAssignment.ended_at.is_(None), RoleAssignment.ended_at > at))
 
 
 def _check_granter(account: Account, role: Role, *, by: Principal) -> None:

@@ -25,14 +25,15 @@ def identify(session: Session, token: str, verifier: TokenVerifier, *, at: datet
         if dock is None or dock.retired_at is not None:
             raise NotSignedInError("unknown_dock" if dock is None else "retired")
         return _of_dock(dock, session_id=proof.jti, signed_in_at=proof.signed_in_at)
-    account = accounts.by_id(session, proof.id)
-    if account is None or account.suspended_at is not None:
-        raise NotSignedInError("unknown_account" if account is None else "suspended")
+    known = accounts.with_roles(session, proof.id, at=at)
+    if known is None or known[0].suspended_at is not None:
+        raise NotSignedInError("unknown_account" if known is None else "suspended")
+    account, held = known
     return Principal(
         kind="account",
         id=account.id,
         agency_id=account.agency_id,
-        roles=roles.held(session, account.id, at=at),
+        roles=held,
         name=account.name,
         method=proof.method,
         session=proof.jti,

@@ -7,11 +7,12 @@ needs no transaction (`reading`).
 """
 
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy import Engine, Executable, MetaData, create_engine
 from sqlalchemy import event as listening
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, sessionmaker
@@ -104,6 +105,17 @@ def reading(make_session: Sessions) -> Iterator[Session]:
         session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session
         session.flush()
+
+
+def execute_alone(make_session: Sessions, statement: Executable) -> Sequence[Any]:
+    """Execute one statement as a transaction of its own; return its rows.
+
+    One question to the database where a unit of work has three.  For what the chain of custody does
+    not record.  Raises DatabaseAwayError.
+    """
+    with _away_told(), make_session() as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        return session.execute(statement).all()
 
 
 class _ReadingSession(Session):

@@ -161,7 +161,7 @@ async def open_upload(
     if begins or upload.size == 0:
         body = _parts(request) if begins else _nothing()
         with contextlib.suppress(BusyError):  # somebody else may go on with it already
-            upload = await _append(intake, upload_id, principal, body, offset=0, checksum=checksum, entrance=entrance)
+            upload = await _append(intake, upload_id, body, offset=0, checksum=checksum, entrance=entrance)
     answer = _answered(request, upload)
     if answer.status_code == 204:
         answer.status_code = 201
@@ -176,7 +176,7 @@ async def show_offset(
     upload = await intake.asked(_find, room, upload_id, principal, "upload.append", request_id)
     uploads.require_not_ended_early(upload)
     if upload.state == "open":
-        upload = await intake.asked(intake.at_rest, UploadId(upload_id), by=principal)
+        upload = await intake.asked(intake.at_rest, UploadId(upload_id))
     if upload.state == "sealing":
         upload = await _sealed(intake, UploadId(upload_id))
         if upload.state == "sealing":
@@ -217,7 +217,7 @@ async def append_upload(
             f"The upload was opened with {upload.size} bytes.", next_step="Open a new upload with the right size."
         )
     upload = await _append(
-        intake, UploadId(upload_id), principal, _parts(request), offset=offset, checksum=checksum, entrance=entrance
+        intake, UploadId(upload_id), _parts(request), offset=offset, checksum=checksum, entrance=entrance
     )
     return _answered(request, upload)
 
@@ -284,14 +284,13 @@ def _received(room: Room, upload: Upload) -> tuple[str | None, str | None]:
 async def _append(
     intake: Intake,
     upload_id: UploadId,
-    principal: Principal,
     parts: AsyncIterator[bytes],
     *,
     offset: int,
     checksum: Checksum | None,
     entrance: contextlib.AsyncExitStack,
 ) -> Upload:
-    writer = await intake.taken(upload_id, by=principal, offset=offset)
+    writer = await intake.taken(upload_id, offset=offset)
     await entrance.aclose()
     try:
         await intake.body(writer, checksum=checksum).take(parts)

@@ -15,9 +15,8 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import func, or_, update
-from sqlalchemy.orm import Session
 
-from evidence.database import Sessions, unit_of_work
+from evidence.database import Sessions, execute_alone
 from evidence.errors import BusyError, UnavailableError
 from evidence.ids import UploadId
 from evidence.ingest.models import State, Upload
@@ -63,9 +62,7 @@ class Fences:
         `wanted` is called, in another thread, when somebody else asks for it or it was lost.
         """
         me, began = uuid4(), time.monotonic()
-        with unit_of_work(self._sessions) as session:
-            taken = _take(session, upload_id, me=me, state=state, lease=self._lease)
-        if not taken:
+        if not _take(self._sessions, upload_id, me=me, state=state, lease=self._lease):
             raise BusyError("Somebody else is at work on this upload.", next_step="Wait a moment and ask again.")
         fence = Fence(upload_id, me, until=began + self._lease.total_seconds(), wanted=wanted)
         with self._guard:
@@ -77,15 +74,15 @@ class Fences:
 
     def ask(self, upload_id: UploadId) -> None:
         """Raise BusyError, and ask the holder to let go, if somebody alive holds an open upload's fence."""
-        with unit_of_work(self._sessions) as session:
-            held = session.scalar(
-                update(Upload)
-                .where(Upload.id == upload_id, Upload.state == "open", Upload.writer.is_not(None))
-                .where(Upload.writer_until >= func.clock_timestamp())
-                .values(wanted=True)
-                .returning(Upload.id)
-            )
-        if held is not None:
+        held = execute_alone(
+            self._sessions,
+            update(Upload)
+            .where(Upload.id == upload_id, Upload.state == "open", Upload.writer.is_not(None))
+            .where(Upload.writer_until >= func.clock_timestamp())
+            .values(wanted=True)
+            .returning(Upload.id),
+        )
+        if held:
             raise BusyError("Somebody else is at work on this upload.", next_step="Wait a moment and ask again.")
 
     def forget(self, fence: Fence) -> None:
@@ -97,12 +94,13 @@ class Fences:
         """Let go of the fence. If the database is away it lapses by itself."""
         self.forget(fence)
         try:
-            with unit_of_work(self._sessions) as session:
-                session.execute(
-                    update(Upload)
-                    .where(Upload.id == fence.upload_id, Upload.writer == fence.me)
-                    .values(writer=None, writer_until=None, wanted=False)
-                )
+            execute_alone(
+                self._sessions,
+                update(Upload)
+                .where(Upload.id == fence.upload_id, Upload.writer == fence.me)
+                .values(writer=None, writer_until=None, wanted=False)
+                .returning(Upload.id),
+            )
         except UnavailableError:
             log.warning("a fence was left to lapse", upload_id=str(fence.upload_id))
 
@@ -131,8 +129,7 @@ class Fences:
     def _renew(self, held: dict[UUID, Fence]) -> None:
         began = time.monotonic()
         try:
-            with unit_of_work(self._sessions) as session:
-                renewed = _renew(session, list(held), lease=self._lease)
+            renewed = _renew(self._sessions, list(held), lease=self._lease)
         except UnavailableError:
             return  # each holder sees by its own clock when it can no longer be sure
         for me, fence in held.items():
@@ -142,27 +139,28 @@ class Fences:
                 fence.wanted()
 
 
-def _take(session: Session, upload_id: UploadId, *, me: UUID, state: State, lease: timedelta) -> bool:
+def _take(sessions: Sessions, upload_id: UploadId, *, me: UUID, state: State, lease: timedelta) -> bool:
     """Take the fence, or ask its holder to let go."""
     now = func.clock_timestamp()
-    taken = session.scalar(
-        update(Upload)
-        .where(Upload.id == upload_id, Upload.state == state)
-        .where(or_(Upload.writer.is_(None), Upload.writer_until < now))
-        .values(writer=me, writer_until=now + lease, wanted=False)
-        .returning(Upload.id)
+    this = update(Upload).where(Upload.id == upload_id, Upload.state == state).returning(Upload.id)
+    taken = execute_alone(
+        sessions,
+        this.where(or_(Upload.writer.is_(None), Upload.writer_until < now)).values(
+            writer=me, writer_until=now + lease, wanted=False
+        ),
     )
-    if taken is None and state == "open":
-        session.execute(update(Upload).where(Upload.id == upload_id, Upload.state == state).values(wanted=True))
-    return taken is not None
+    if not taken and state == "open":
+        execute_alone(sessions, this.values(wanted=True))
+    return bool(taken)
 
 
-def _renew(session: Session, mine: list[UUID], *, lease: timedelta) -> dict[UUID, bool]:
+def _renew(sessions: Sessions, mine: list[UUID], *, lease: timedelta) -> dict[UUID, bool]:
     """Renew these fences; return those still held, each with whether somebody wants it."""
-    renewed = session.execute(
+    renewed = execute_alone(
+        sessions,
         update(Upload)
         .where(Upload.writer.in_(mine))
         .values(writer_until=func.clock_timestamp() + lease)
-        .returning(Upload.writer, Upload.wanted)
+        .returning(Upload.writer, Upload.wanted),
     )
     return {writer: wanted for writer, wanted in renewed if writer is not None}

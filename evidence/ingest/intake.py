@@ -80,9 +80,9 @@ class Intake:
         """Run what waits for disk or database in a thread of ours, so that no other request waits for one."""
         return await asyncio.get_running_loop().run_in_executor(self._asking, partial(of, *arguments, **named))
 
-    async def taken(self, upload_id: UploadId, *, by: Principal, offset: int) -> Writer:
+    async def taken(self, upload_id: UploadId, *, offset: int) -> Writer:
         """Run `take` behind whoever only asks."""
-        of = partial(self.take, upload_id, by=by, offset=offset)
+        of = partial(self.take, upload_id, offset=offset)
         return await asyncio.get_running_loop().run_in_executor(self._keeping, of)
 
     def body(self, writer: Writer, *, checksum: Checksum | None) -> Body:
@@ -110,7 +110,7 @@ class Intake:
         with reading(self.room.sessions) as session:
             return session.get_one(Upload, upload_id)
 
-    def at_rest(self, upload_id: UploadId, *, by: Principal) -> Upload:
+    def at_rest(self, upload_id: UploadId) -> Upload:
         """Return an upload whose offset stands still: nobody is writing it any more.
 
         One that is to have no bytes has them all already, and is sealed from here.  Raises BusyError
@@ -120,7 +120,7 @@ class Intake:
         self.fences.ask(upload_id)
         upload = self.load(upload_id)
         if upload.state == "open" and upload.size == 0:
-            writer = self.take(upload_id, by=by, offset=0)
+            writer = self.take(upload_id, offset=0)
             try:
                 writer.checkpoint()
             finally:
@@ -138,18 +138,17 @@ class Intake:
         except EvidenceError as error:
             log.warning("left for the sweep to clear", upload_id=str(upload_id), kind=type(error).__name__)
 
-    def take(self, upload_id: UploadId, *, by: Principal, offset: int) -> Writer:
+    def take(self, upload_id: UploadId, *, offset: int) -> Writer:
         """Become the writer of an upload at this offset; whoever wrote it in this process lets go first.
 
-        Raises NotFoundError, GoneError, ConflictError (it has all its bytes), OffsetConflictError,
-        or BusyError while another process writes it.
+        Who may is for the caller to have asked.  Raises GoneError, ConflictError (it has all its
+        bytes), OffsetConflictError, or BusyError while another process writes it.
         """
-        self._require_open(upload_id, by)
         self.interrupt(upload_id)
         try:
             fence = self.fences.take(upload_id, state="open", wanted=lambda: self._stop(upload_id))
         except BusyError:
-            self._require_open(upload_id, by)  # or it has just ended, which is another answer
+            uploads.require_open(self.load(upload_id))  # or it has ended, which is another answer
             raise
         try:
             writer = self._writer(upload_id, fence, offset=offset)
@@ -235,10 +234,6 @@ class Intake:
         if writer is not None:
             writer.stop()
 
-    def _require_open(self, upload_id: UploadId, by: Principal) -> None:
-        with reading(self.room.sessions) as session:
-            uploads.require_open(uploads.find(session, upload_id, by=by, to="upload.append", at=self.room.clock()))
-
     def _writer(self, upload_id: UploadId, fence: Fence, *, offset: int) -> Writer:
         with reading(self.room.sessions) as session:
             upload = session.get_one(Upload, upload_id)
@@ -273,8 +268,7 @@ class Intake:
             return upload.staging_token
         # Between these two a crash leaves staged parts that no row names: the sweeper finds them.
         token = self.room.vault.store.begin(row.key)
-        with unit_of_work(self.room.sessions) as session:
-            uploads.keep_token(session, fence.upload_id, token, me=fence.me)
+        uploads.keep_token(self.room.sessions, fence.upload_id, token, me=fence.me)
         return token
 
     def _follower(self, upload: Upload, row: StoredObject, token: str) -> Trailing:

@@ -24,14 +24,14 @@ from hashlib import sha256
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.exc import IntegrityError as RowConflictError
 from sqlalchemy.orm import Session
 
 from evidence import custody, jobs
 from evidence.custody import receipts
 from evidence.custody.events import Actor, CitedObject, Enciphered, ItemReceived, ItemReceivedAgain
-from evidence.database import reading, unit_of_work
+from evidence.database import execute_alone, reading, unit_of_work
 from evidence.errors import BusyError, EvidenceError, IntegrityError, UnavailableError
 from evidence.ids import UploadId, new_id
 from evidence.ingest import clearing, quarantine, uploads
@@ -167,11 +167,16 @@ def _claim(room: Room, fences: Fences, arrived: Arrived, back: ReadBack) -> None
     """Step 3. Where another upload has the claim, help it to its end first: nobody may be left to wait for the dead."""
     for _ in range(_PATIENCE):
         try:
-            with unit_of_work(room.sessions) as session:
-                _mine(session, arrived).claimed_sha256 = back.sha256
-            return
+            claimed = execute_alone(
+                room.sessions,
+                update(Upload).where(_is_mine(arrived)).values(claimed_sha256=back.sha256).returning(Upload.id),
+            )
         except RowConflictError:
             _help(room, fences, arrived.upload.agency_id, back.sha256)
+        else:
+            if not claimed:
+                raise _taken_over()
+            return
     raise UnavailableError("The same bytes are being received by way of another upload.", next_step="Ask again.")
 
 
@@ -310,11 +315,15 @@ def _cited(room: Room, role: str, row: StoredObject, *, mime: str, chunks: bytes
 
 def _mine(session: Session, arrived: Arrived) -> Upload:
     """Return the upload, locked, if it is still ours to seal; else raise BusyError."""
-    upload = session.scalar(
-        select(Upload)
-        .where(Upload.id == arrived.upload.id, Upload.writer == arrived.me, Upload.state == "sealing")
-        .with_for_update()
-    )
+    upload = session.scalar(select(Upload).where(_is_mine(arrived)).with_for_update())
     if upload is None:
-        raise BusyError("Another server is at this upload.", next_step="Ask for its state.")
+        raise _taken_over()
     return upload
+
+
+def _taken_over() -> BusyError:
+    return BusyError("Another server is at this upload.", next_step="Ask for its state.")
+
+
+def _is_mine(arrived: Arrived) -> ColumnElement[bool]:
+    return and_(Upload.id == arrived.upload.id, Upload.writer == arrived.me, Upload.state == "sealing")

@@ -20,6 +20,7 @@ from auth.principals import Principal
 from evidence import access, custody
 from evidence.access import Action, Thing
 from evidence.custody.events import Actor, UploadExpired, UploadOpened, UploadTerminated
+from evidence.database import Sessions, execute_alone
 from evidence.errors import BusyError, ConflictError, GoneError, InvalidError, NotFoundError, TooLargeError
 from evidence.ids import UploadId, new_id
 from evidence.ingest.manifests import Manifest
@@ -196,15 +197,16 @@ def expire(session: Session, upload_id: UploadId, *, at: datetime) -> None:
     )
 
 
-def keep_token(session: Session, upload_id: UploadId, token: str, *, me: UUID) -> None:
+def keep_token(sessions: Sessions, upload_id: UploadId, token: str, *, me: UUID) -> None:
     """Note under which token the object is staged. Raises BusyError when the fence was lost."""
-    kept = session.scalar(
+    kept = execute_alone(
+        sessions,
         update(Upload)
         .where(Upload.id == upload_id, Upload.writer == me, Upload.state == "open")
         .values(staging_token=token)
-        .returning(Upload.id)
+        .returning(Upload.id),
     )
-    if kept is None:
+    if not kept:
         raise BusyError("Another server went on with this upload.")
 
 

@@ -13,7 +13,7 @@ from threading import Event
 from sqlalchemy import update
 
 from evidence.clock import Clock
-from evidence.database import Sessions, unit_of_work
+from evidence.database import Sessions, execute_alone
 from evidence.errors import BusyError, TooLargeError
 from evidence.ids import UploadId
 from evidence.ingest.fences import Fence, Fences
@@ -117,23 +117,23 @@ class Writer:
         self.fence.require()
         self._flush_done(wait=True)
         offset = self._arriving.checkpoint()
-        with unit_of_work(self._sessions) as session:
-            now = self._clock()
-            counted = session.scalar(
-                update(Upload)
-                .where(Upload.id == self.upload_id, Upload.writer == self.fence.me, Upload.state == "open")
-                .where(Upload.durable_offset == self.durable_offset)
-                .values(
-                    state="sealing" if offset == self.size else "open",
-                    durable_offset=offset,
-                    chunks_sha256=self._digests.whole(),
-                    touched_at=now,
-                    expires_at=now + self._life,
-                )
-                .returning(Upload.id)
+        now = self._clock()
+        counted = execute_alone(
+            self._sessions,
+            update(Upload)
+            .where(Upload.id == self.upload_id, Upload.writer == self.fence.me, Upload.state == "open")
+            .where(Upload.durable_offset == self.durable_offset)
+            .values(
+                state="sealing" if offset == self.size else "open",
+                durable_offset=offset,
+                chunks_sha256=self._digests.whole(),
+                touched_at=now,
+                expires_at=now + self._life,
             )
-            if counted is None:
-                raise BusyError("Another server went on with this upload.", next_step="Ask for the offset.")
+            .returning(Upload.id),
+        )
+        if not counted:
+            raise BusyError("Another server went on with this upload.", next_step="Ask for the offset.")
         self.durable_offset = offset
         self._whole = offset == self.size
         self._trailing.follow(offset)

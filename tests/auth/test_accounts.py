@@ -228,4 +228,4 @@ def test_the_application_cannot_remove_anybody_or_rewrite_who_they_are(session: 
     for statement in (delete(Account), update(Account).values(email="other@police.example"), delete(RoleAssignment)):
         with pytest.raises(ProgrammingError, match="permission denied"), session.begin_nested():
             session.execute(statement)
-    assert accounts.by_id(session, officer.id) is not None
+    assert accounts.with_roles(session, officer.id, at=NOON) is not None

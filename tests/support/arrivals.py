@@ -26,9 +26,9 @@ def begun(intake: Intake, by: Principal, body: bytes, *, declared: bytes | None 
     return UploadId(intake.open(by=by, size=len(body), announced=announced, request_id=str(new_id())).id)
 
 
-def written(intake: Intake, by: Principal, upload_id: UploadId, body: bytes) -> None:
+def written(intake: Intake, upload_id: UploadId, body: bytes) -> None:
     """Write what is still missing of these bytes, so that the server begins to seal them."""
-    writer = intake.take(upload_id, by=by, offset=intake.load(upload_id).durable_offset)
+    writer = intake.take(upload_id, offset=intake.load(upload_id).durable_offset)
     try:
         for at in range(writer.offset, len(body), 1 << 20):
             writer.feed(body[at : at + (1 << 20)])
@@ -40,7 +40,7 @@ def written(intake: Intake, by: Principal, upload_id: UploadId, body: bytes) -> 
 def whole(intake: Intake, by: Principal, body: bytes, *, declared: bytes | None = OF_ITSELF) -> UploadId:
     """Have an upload that has all its bytes and that nobody is sealing: its server died right then."""
     upload_id = begun(intake, by, body, declared=declared)
-    writer = intake.take(upload_id, by=by, offset=0)
+    writer = intake.take(upload_id, offset=0)
     for at in range(0, len(body), 1 << 20):
         writer.feed(body[at : at + (1 << 20)])
     writer.checkpoint()
@@ -52,7 +52,7 @@ def whole(intake: Intake, by: Principal, body: bytes, *, declared: bytes | None 
 def sent(intake: Intake, by: Principal, body: bytes, *, declared: bytes | None = OF_ITSELF) -> Upload:
     """Upload these bytes and return the upload when it has ended."""
     upload_id = begun(intake, by, body, declared=declared)
-    written(intake, by, upload_id, body)
+    written(intake, upload_id, body)
     return ended(intake, upload_id)
 
 

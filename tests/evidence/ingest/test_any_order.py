@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
-from sqlalchemy.orm import Session
 
 from auth.principals import Principal
 from evidence.database import unit_of_work
@@ -49,7 +48,7 @@ class Story:
         self.upload_id = begun(servers[0], officer, body)
         self.at = 0
         self.server = servers[0]
-        self.writer = self.server.take(self.upload_id, by=officer, offset=0)
+        self.writer = self.server.take(self.upload_id, offset=0)
 
     def piece(self, size: int) -> None:
         self.writer.feed(self.body[self.writer.offset : self.writer.offset + size])
@@ -88,7 +87,7 @@ class Story:
         self.at = durable
         if durable < len(self.body):
             self.server = self.servers[elsewhere]
-            self.writer = self.server.take(self.upload_id, by=self.officer, offset=durable)
+            self.writer = self.server.take(self.upload_id, offset=durable)
 
     def end(self) -> None:
         self.piece(len(self.body))
@@ -157,7 +156,7 @@ def race(server: Intake, officer: Principal, upload_id: UploadId, body: bytes, r
     """Write these bytes at the beginning of the upload at the same time as others do."""
     ready.wait()
     try:
-        writer = server.take(upload_id, by=officer, offset=0)
+        writer = server.take(upload_id, offset=0)
     except ConflictError as error:
         return type(error).__name__
     try:
@@ -204,7 +203,7 @@ def test_a_server_that_forgets_its_fence_is_caught(
             session.execute(update(Upload).where(Upload.id == writer.upload_id).values(durable_offset=offset))
         return offset
 
-    def anybody(session: Session, upload_id: UploadId, **_: Any) -> bool:
+    def anybody(_sessions: object, upload_id: UploadId, **_: Any) -> bool:
         return True
 
     monkeypatch.setattr("evidence.ingest.fences._take", anybody)
@@ -225,7 +224,7 @@ def test_finishing_and_terminating_at_once_have_one_outcome(intakes: Callable[[]
 
     def finish(upload_id: UploadId, body: bytes) -> str:
         try:
-            writer = one.take(upload_id, by=officer, offset=0)
+            writer = one.take(upload_id, offset=0)
         except GoneError:
             return "too late"
         try:

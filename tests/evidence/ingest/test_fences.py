@@ -72,10 +72,10 @@ def test_a_writer_that_lost_its_fence_counts_nothing(
 ) -> None:
     sleeper, other = intakes(), intakes()
     upload_id = begun(sleeper, officer, BODY)
-    writer = sleeper.take(upload_id, by=officer, offset=0)
+    writer = sleeper.take(upload_id, offset=0)
     writer.feed(BODY[:2_000_000])
     lapse(shared_room)
-    successor = other.take(upload_id, by=officer, offset=0)
+    successor = other.take(upload_id, offset=0)
 
     with pytest.raises(BusyError):
         writer.checkpoint()
@@ -84,13 +84,13 @@ def test_a_writer_that_lost_its_fence_counts_nothing(
     successor.feed(BODY[:10])
     assert successor.checkpoint() == 10
     other.let_go(successor)
-    written(other, officer, upload_id, BODY)
+    written(other, upload_id, BODY)
     assert ended(other, upload_id).state == "received"
 
 
 def test_a_new_request_has_the_old_one_of_its_process_let_go(intake: Intake, officer: Principal) -> None:
     upload_id = begun(intake, officer, BODY)
-    old = intake.take(upload_id, by=officer, offset=0)
+    old = intake.take(upload_id, offset=0)
     old.feed(BODY[:1_500_000])
 
     def let_go() -> None:
@@ -100,6 +100,6 @@ def test_a_new_request_has_the_old_one_of_its_process_let_go(intake: Intake, off
     old.on_stop = let_go
 
     with pytest.raises(OffsetConflictError, match="1500000"):
-        intake.take(upload_id, by=officer, offset=0)
-    new = intake.take(upload_id, by=officer, offset=1_500_000)
+        intake.take(upload_id, offset=0)
+    new = intake.take(upload_id, offset=1_500_000)
     intake.let_go(new)

@@ -280,7 +280,7 @@ def test_an_upload_of_bytes_that_another_server_is_sealing_waits_and_says_so(
         session.get_one(Upload, first).claimed_sha256 = sha256(body).digest()
     fence = other.fences.take(first, state="sealing")
     second = begun(mine, officer, body)
-    written(mine, officer, second, body)
+    written(mine, second, body)
 
     with pytest.raises(UnavailableError):
         mine.seal(second).result(120)

@@ -63,7 +63,7 @@ def test_an_upload_that_somebody_is_sealing_is_left_to_them(
 
 def test_an_upload_left_idle_expires_and_its_bytes_go(shared_room: Room, intake: Intake, officer: Principal) -> None:
     upload_id = begun(intake, officer, BODY + b"idle")
-    writer = intake.take(upload_id, by=officer, offset=0)
+    writer = intake.take(upload_id, offset=0)
     writer.feed(BODY[:1_500_000])
     writer.checkpoint()
     intake.let_go(writer)
@@ -78,12 +78,12 @@ def test_an_upload_left_idle_expires_and_its_bytes_go(shared_room: Room, intake:
     with unit_of_work(shared_room.sessions) as session:
         assert session.get_one(StoredObject, upload.object_id).wrapped_key is None
     with pytest.raises(GoneError):
-        intake.take(upload_id, by=officer, offset=1_500_000)
+        intake.take(upload_id, offset=1_500_000)
 
 
 def test_an_upload_that_is_being_written_does_not_expire(shared_room: Room, intake: Intake, officer: Principal) -> None:
     upload_id = begun(intake, officer, BODY + b"written")
-    writer = intake.take(upload_id, by=officer, offset=0)
+    writer = intake.take(upload_id, offset=0)
 
     assert sweep(later(shared_room)) == Swept(waiting=1)
 
@@ -126,14 +126,14 @@ def test_what_others_are_storing_is_left_until_it_is_old(shared_room: Room, offi
 
 def test_an_open_upload_keeps_what_has_arrived(shared_room: Room, intake: Intake, officer: Principal) -> None:
     upload_id = begun(intake, officer, BODY + b"open")
-    writer = intake.take(upload_id, by=officer, offset=0)
+    writer = intake.take(upload_id, offset=0)
     writer.feed(BODY[:1_500_000])
     writer.checkpoint()
     intake.let_go(writer)
 
     assert sweep(shared_room) == Swept()
 
-    again = intake.take(upload_id, by=officer, offset=1_500_000)
+    again = intake.take(upload_id, offset=1_500_000)
     again.feed(BODY[1_500_000:] + b"open")
     again.checkpoint()
     intake.let_go(again)
