@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,16 +59,30 @@ class Receiver:
         assert answer.status_code == 201, answer.text
         return f"{self.server.url}{answer.headers['Location']}"
 
-    def send(self, file: Path, address: str) -> float:
-        """Send the whole file by curl; return the seconds until it was acknowledged as received."""
+    def sender(self, file: Path, address: str) -> Callable[[], float]:
+        """Start curl; return what has it send the whole file, and gives the seconds until that was received.
+
+        It waits for its orders: that programs start is no part of what a server is measured by.
+        """
         said = {**TUS, **self.headers, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-        lines = [part for name, value in {**said, "Expect": ""}.items() for part in ("-H", f"{name}: {value}")]
-        began = time.perf_counter()
-        curl = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PATCH", "-T", str(file), *lines, address]
-        status = subprocess.run(curl, check=True, capture_output=True, text=True).stdout
-        taken = time.perf_counter() - began
-        assert status == "204", f"the upload was answered {status}"
-        return taken
+        orders = {"request": "PATCH", "upload-file": file, "url": address, "write-out": "%{http_code}"}
+        lines = [f'{name} = "{value}"\n' for name, value in orders.items()]
+        lines += [f'header = "{name}: {value}"\n' for name, value in {**said, "Expect": ""}.items()]
+        quietly = ["curl", "--silent", "--show-error", "--output", "/dev/null", "--config", "-"]
+        curl = subprocess.Popen(quietly, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def send() -> float:
+            began = time.perf_counter()
+            status, _ = curl.communicate("".join(lines))
+            taken = time.perf_counter() - began
+            assert status == "204", f"the upload was answered {status}"
+            return taken
+
+        return send
+
+    def send(self, file: Path, address: str) -> float:
+        """Send the whole file; return the seconds until it was received."""
+        return self.sender(file, address)()
 
     def memory(self, what: str) -> int:
         """Bytes of memory of the server process: VmRSS now, VmHWM at most since `forget_peak`."""
@@ -144,16 +158,17 @@ def many_uploads(receiver: Receiver, folder: Path, rate: float) -> Iterator[dict
             for process in hashing:
                 process.kill()
                 process.wait()
-    parcels, size = [], ALTOGETHER // AT_ONCE
+    senders, size = [], ALTOGETHER // AT_ONCE
     for number in range(AT_ONCE):
         file = folder / f"footage-{number}"
         _write(file, size)
-        parcels.append((file, receiver.open(size, _digest(file))))
+        senders.append(receiver.sender(file, receiver.open(size, _digest(file))))
+    time.sleep(1)  # for the last of them to have started
     before = receiver.memory("VmRSS")
     receiver.forget_peak()
     with asking(receiver) as meanwhile, ThreadPoolExecutor(AT_ONCE) as pool:
         began = time.perf_counter()
-        sending = [pool.submit(receiver.send, file, address) for file, address in parcels]
+        sending = [pool.submit(send) for send in senders]
         failed = sum(each.exception() is not None for each in sending)
         taken = time.perf_counter() - began
     grown = (receiver.memory("VmHWM") - before) / MIB
