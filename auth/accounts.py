@@ -8,12 +8,13 @@ from sqlalchemy import and_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from auth import passwords, roles
+from auth import passwords
 from auth.errors import AccountError, NotPermittedError, TakenError, UnknownError
 from auth.events import AccountCreated, AccountSuspended, Recorder
 from auth.models import Account, RoleAssignment
 from auth.names import check_name, normal_email
 from auth.principals import Principal, Role
+from auth.roles import ROLES, standing
 from auth.roles import grant as grant_role
 
 
@@ -105,13 +106,13 @@ def with_roles(session: Session, account_id: UUID, *, at: datetime) -> tuple[Acc
     """Return the account with that id, if there is one, and the roles it holds at that instant, by one question."""
     rows = session.execute(
         select(Account, RoleAssignment.role)
-        .outerjoin(RoleAssignment, and_(RoleAssignment.account_id == Account.id, roles.standing(at)))
+        .outerjoin(RoleAssignment, and_(RoleAssignment.account_id == Account.id, standing(at)))
         .where(Account.id == account_id)
     ).all()
     if not rows:
         return None
     named = {role for _, role in rows}
-    return rows[0][0], frozenset(role for role in roles.ROLES if role in named)
+    return rows[0][0], frozenset(role for role in ROLES if role in named)
 
 
 def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:

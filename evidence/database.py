@@ -3,7 +3,7 @@
 A unit of work is one transaction.  It is ended here and nowhere else: domain code flushes and
 never commits.  What the work queued for the chain of custody is sealed as its last statement
 (`before_commit` hooks), so that the act and its record stand or fall together.  What only reads
-needs no transaction (`reading`).
+needs no transaction (`reading`), and a single statement without a record is one (`execute_alone`).
 """
 
 import select

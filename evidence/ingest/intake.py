@@ -34,7 +34,7 @@ from evidence.storage.models import StoredObject
 _LETTING_GO = 30.0
 """Seconds a writer that was asked to stop has for flushing what it holds."""
 
-_TURNS = 3
+_TURNS = 2
 """Bodies read at once for each core."""
 
 _ENTERING = 2

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from evidence import database
-from evidence.database import DatabaseAwayError, Sessions, reading, unit_of_work
+from evidence.database import DatabaseAwayError, Sessions, execute_alone, reading, unit_of_work
 from evidence.ingest.models import Upload
 from tests.support.database import Database, driver_url
 
@@ -81,6 +81,26 @@ def test_a_connection_that_was_read_by_serves_units_of_work_again(sessions: Sess
         assert session.scalar(select(func.transaction_timestamp())) == first
 
 
+XACT = text("SELECT pg_current_xact_id()::text")
+STATUS = text("SELECT pg_xact_status(CAST(:xact AS xid8))")
+
+
+def test_a_statement_alone_is_committed_when_it_is_answered(sessions: Sessions) -> None:
+    [(xact,)] = execute_alone(sessions, XACT)
+
+    assert list(execute_alone(sessions, STATUS.bindparams(xact=xact))) == [("committed",)]
+
+
+def test_a_connection_that_stood_alone_serves_units_of_work_again(sessions: Sessions) -> None:
+    [(backend,)] = execute_alone(sessions, select(func.pg_backend_pid()))
+
+    with unit_of_work(sessions) as session:
+        assert session.scalar(select(func.pg_backend_pid())) == backend
+        xact = session.scalar(XACT)
+        session.rollback()
+    assert list(execute_alone(sessions, STATUS.bindparams(xact=xact))) == [("aborted",)]
+
+
 def read_while(sessions: Sessions, happens: Callable[[], None]) -> None:
     with reading(sessions) as session:
         session.scalar(select(1))
@@ -91,3 +111,8 @@ def read_while(sessions: Sessions, happens: Callable[[], None]) -> None:
 def test_a_database_that_is_away_is_told_to_whoever_reads(sessions: Sessions, database: Database) -> None:
     with pytest.raises(DatabaseAwayError):
         read_while(sessions, lambda: close_all(database))
+
+
+def test_a_database_that_breaks_off_is_told_to_whoever_has_a_statement_alone(sessions: Sessions) -> None:
+    with pytest.raises(DatabaseAwayError):
+        execute_alone(sessions, text("SELECT pg_terminate_backend(pg_backend_pid())"))
