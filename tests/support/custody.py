@@ -24,7 +24,7 @@ def an_actor(account_id: UUID = OFFICER) -> Actor:
         method="password",
         session="0" * 64,
         name="Officer Park",
-        badge="4711",
+        badge="Q-4711",
         agency="0190b0b0-0000-7000-8000-00000000a6e0",
     )
 

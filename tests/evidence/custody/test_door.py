@@ -85,11 +85,11 @@ def test_nothing_of_what_is_withheld_stands_in_the_record(sessions: Sessions) ->
 
     with sessions() as session:
         (entry,) = history.page(session, chain_of(an_actor()))
-    for secret in (b"Park", b"4711", b"198.51.100.7"):
+    for secret in (b"Park", b"Q-4711", b"198.51.100.7"):
         assert secret not in entry.raw
     said = {salted.name: salted.value for salted in entry.disclosures}
     assert said["source"] == "198.51.100.7"
-    assert said["actor"] == {"name": "Officer Park", "badge": "4711", "agency": an_actor().agency}
+    assert said["actor"] == {"name": "Officer Park", "badge": "Q-4711", "agency": an_actor().agency}
     assert sorted(salted.digest for salted in entry.disclosures) == entry.body["sd"]
 
 
