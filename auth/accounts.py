@@ -111,8 +111,7 @@ def with_roles(session: Session, account_id: UUID, *, at: datetime) -> tuple[Acc
     ).all()
     if not rows:
         return None
-    named = {role for _, role in rows}
-    return rows[0][0], frozenset(role for role in ROLES if role in named)
+    return rows[0][0], ROLES.intersection(role for _, role in rows)
 
 
 def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:

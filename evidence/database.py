@@ -108,7 +108,7 @@ def reading(make_session: Sessions) -> Iterator[Session]:
 
 
 def execute_alone(make_session: Sessions, statement: Executable) -> Sequence[Any]:
-    """Execute one statement as a transaction of its own; return its rows.
+    """Execute one statement, a SELECT or one with RETURNING, as a transaction of its own; return its rows.
 
     One question to the database where a unit of work has three.  For what the chain of custody does
     not record.  Raises DatabaseAwayError.

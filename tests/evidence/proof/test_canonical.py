@@ -36,11 +36,11 @@ def test_inside_the_profile_it_is_rfc_8785_and_what_orjson_writes_sorted(value: 
 
 
 @given(values, st.integers(0, 200), st.integers(0, 2), st.binary(max_size=2), st.booleans())
-def test_no_second_spelling_is_read(value: canonical.Value, at: int, cut: int, byte: bytes, known: bool) -> None:
+def test_no_second_spelling_is_read(value: canonical.Value, at: int, cut: int, put: bytes, known: bool) -> None:
     """Whatever some bytes are changed to: it is refused, or it is another value, whether the form was seen or not."""
     raw = canonical.encode(value)
     at %= len(raw)
-    changed = raw[:at] + byte + raw[at + cut :]
+    changed = raw[:at] + put + raw[at + cut :]
     if known:
         canonical.decode(raw)
     try:
