@@ -85,15 +85,16 @@ def raw_insert(url: str) -> Iterator[Turn]:
 
 @contextmanager
 def append_by_driver(url: str, *, chain: str | None = None, events: int = 1) -> Iterator[Turn]:
-    """Ours by the driver: the append function, to a chain of the client's own unless one is given."""
+    """Ours by the driver: the statement that appends, to a chain of the client's own unless one is given."""
     body = a_body()
     own = chain or f"item/{uuid4()}"
     with psycopg.connect(driver_url(url)) as connection:
 
         def turn() -> int:
+            keys = [uuid4().hex for _ in range(events)]
+            asked = {"chains": [own] * events, "keys": keys, "bodies": [body] * events}
             connection.execute(
-                "SELECT * FROM custody_append(%s, %s, %s)",
-                [[own] * events, [uuid4().hex for _ in range(events)], [body] * events],
+                ledger.APPEND, {name: ledger.array_of(texts) for name, texts in asked.items()}
             ).fetchall()
             connection.commit()
             return events
@@ -102,14 +103,19 @@ def append_by_driver(url: str, *, chain: str | None = None, events: int = 1) -> 
 
 
 @contextmanager
-def record_by_session(url: str) -> Iterator[Turn]:
-    """Ours as a use case does it: a unit of work, `custody.record`, two disclosures salted and kept."""
+def record_by_session(url: str, *, act: bool = False) -> Iterator[Turn]:
+    """Ours as a use case does it: a unit of work, `custody.record`, two disclosures salted and kept.
+
+    With `act` the unit of work has a statement of its own, the least there is, and so is more than one.
+    """
     engine = connect(url)
     make_session = sessions(engine)
     account = uuid4()
 
     def turn() -> int:
         with unit_of_work(make_session) as session:
+            if act:
+                session.connection().exec_driver_sql("SELECT 1")
             custody.record(session, signed_in(account))
         return 1
 
@@ -117,7 +123,7 @@ def record_by_session(url: str) -> Iterator[Turn]:
     engine.dispose()
 
 
-def compare(name: str, ours: Client, url: str, *, clients: int, target: float) -> dict[str, Any]:
+def compare(name: str, ours: Client, url: str, *, clients: int, target: float | None) -> dict[str, Any]:
     """Let so many clients take turns between yardstick and ours, and return a row of the table."""
     fork = multiprocessing.get_context("fork")
     ready, counted = fork.Barrier(clients), fork.SimpleQueue()
@@ -167,7 +173,7 @@ def _cluster() -> Iterator[Cluster]:
 
 
 def run() -> list[dict[str, Any]]:
-    """Measure the four rows on appending of the table of targets, some two minutes."""
+    """Measure the four rows on appending of the table of targets, and an act with its record; some two minutes."""
     with _cluster() as cluster:
         url = cluster.app_url
         hot = partial(append_by_driver, chain=f"item/{uuid4()}")
@@ -191,6 +197,13 @@ def run() -> list[dict[str, Any]]:
                     target=0.30,
                 )
                 for clients in (8, 32)
+            ),
+            compare(
+                "append through a session after another statement, 8 clients",
+                partial(record_by_session, act=True),
+                url,
+                clients=8,
+                target=None,
             ),
             compare("append to one hot item, 8 clients", hot, url, clients=8, target=0.10),
             compare(

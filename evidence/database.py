@@ -2,8 +2,8 @@
 
 A unit of work is one transaction.  It is ended here and nowhere else: domain code flushes and
 never commits.  What the work queued for the chain of custody is sealed as its last statement
-(`before_commit` hooks), so that the act and its record stand or fall together.  What only reads
-needs no transaction (`reading`), and a single statement without a record is one (`execute_alone`).
+(`at_the_end`), so that the act and its record stand or fall together.  What only reads needs no
+transaction (`reading`), and a single statement is one by itself (`execute_alone`).
 """
 
 import select
@@ -36,9 +36,9 @@ class Base(DeclarativeBase):
 
 
 Sessions = sessionmaker[Session]
-BeforeCommit = Callable[[Session], None]
+LastStatement = Callable[[Session], None]
 
-_BEFORE_COMMIT = "before_commit"
+_LAST = "last_statement"
 
 
 class DatabaseAwayError(UnavailableError):
@@ -73,11 +73,14 @@ def sessions(engine: Engine) -> Sessions:
     return sessionmaker(engine, expire_on_commit=False)
 
 
-def before_commit(session: Session, hook: BeforeCommit) -> None:
-    """Run the hook once, as the last thing before this unit of work commits."""
-    hooks: list[BeforeCommit] = session.info.setdefault(_BEFORE_COMMIT, [])
-    if hook not in hooks:
-        hooks.append(hook)
+def at_the_end(session: Session, last: LastStatement) -> None:
+    """Call `last` when this unit of work has ended well, just before it commits.
+
+    It executes one statement or none.  There is one such place, and the second who asks is refused.
+    """
+    if _LAST in session.info:
+        raise RuntimeError("this unit of work has its last statement already")
+    session.info[_LAST] = last
 
 
 @contextmanager
@@ -89,8 +92,11 @@ def unit_of_work(make_session: Sessions) -> Iterator[Session]:
     with _away_told(), make_session() as session:
         yield session
         session.flush()
-        for hook in session.info.pop(_BEFORE_COMMIT, []):
-            hook(session)
+        if last := session.info.pop(_LAST, None):
+            if not session.in_transaction():
+                # The block asked the database nothing: its last statement is its only one.
+                _stand_alone(session)
+            last(session)
         session.commit()
 
 
@@ -102,7 +108,7 @@ def reading(make_session: Sessions) -> Iterator[Session]:
     where a unit of work has three.  Raises DatabaseAwayError.
     """
     with _away_told(), _ReadingSession(**make_session.kw) as session:
-        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        _stand_alone(session)
         yield session
         session.flush()
 
@@ -114,8 +120,13 @@ def execute_alone(make_session: Sessions, statement: Executable) -> Sequence[Any
     not record.  Raises DatabaseAwayError.
     """
     with _away_told(), make_session() as session:
-        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        _stand_alone(session)
         return session.execute(statement).all()
+
+
+def _stand_alone(session: Session) -> None:
+    """Let each statement of this session be a transaction of its own."""
+    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
 class _ReadingSession(Session):

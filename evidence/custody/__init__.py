@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session
 from evidence.custody import ledger
 from evidence.custody.events import CustodyEvent
 from evidence.custody.ledger import Draft, SealedRecord
-from evidence.database import before_commit
+from evidence.database import at_the_end
 
 __all__ = ["SealedRecord", "record", "seal"]
 
@@ -49,7 +49,7 @@ def record(session: Session, event: CustodyEvent) -> None:
     queue: _Queue | None = session.info.get(_QUEUE)
     if queue is None:
         queue = session.info[_QUEUE] = _Queue()
-        before_commit(session, _seal_the_rest)
+        at_the_end(session, _seal_the_rest)
     if queue.is_sealed:
         raise RuntimeError(f"{event.act} comes after this unit of work was sealed")
     draft = ledger.draft(event)

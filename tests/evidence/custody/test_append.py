@@ -15,8 +15,10 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from evidence import custody
+from evidence.custody.ledger import array_of
 from evidence.database import Sessions, unit_of_work
 from evidence.ids import new_id
 from evidence.proof import canonical, record
@@ -267,6 +269,14 @@ def test_the_database_writes_the_bytes_that_proof_record_writes(
     )
     assert raw == (expected.write(),)
     assert (seq, h) == (expected.seq, record.leaf_hash(expected.write()))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.one_of(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.text('"\\{},NUL '))))
+def test_the_database_reads_an_array_as_it_was(session: Session, texts: list[str]) -> None:
+    found = session.connection().exec_driver_sql("SELECT %(texts)s::text[]", {"texts": array_of(texts)})
+
+    assert found.scalar() == texts
 
 
 def test_a_repeated_key_gives_the_first_record_back(connections: Callable[[], psycopg.Connection]) -> None:

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import psycopg
@@ -18,11 +19,12 @@ from evidence import custody
 from evidence.custody import events, history, ledger
 from evidence.custody.events import AccountSignedIn, Actor, CitedObject, CustodyEvent, ItemReceived, RoleGranted
 from evidence.custody.models import CustodyReceipt
-from evidence.database import Sessions, before_commit, unit_of_work
+from evidence.database import Sessions, at_the_end, unit_of_work
 from evidence.errors import TooLargeError, UnavailableError
 from evidence.proof import FormatError, acts, canonical, record
 from tests.support.custody import OFFICER, an_actor, faults, refused, rows, signed_in
 from tests.support.database import Database, driver_url
+from tests.support.waiting import until
 
 LATER = {
     "hold.placed",
@@ -129,12 +131,56 @@ def test_a_roll_back_leaves_nothing(sessions: Sessions) -> None:
         assert history.head(session, chain_of(an_actor())) is None
 
 
-def test_what_fails_before_the_commit_is_not_sealed(sessions: Sessions) -> None:
+def test_what_fails_before_it_is_sealed_leaves_nothing(sessions: Sessions) -> None:
     with pytest.raises(PowerCutError):
-        work_that_fails(sessions, lambda session: before_commit(session, cut_the_power))
+        work_that_fails(sessions, cut_the_power)
 
     with sessions() as session:
         assert history.page(session, chain_of(an_actor())) == []
+
+
+def test_nothing_comes_between_the_last_record_and_the_commit(sessions: Sessions) -> None:
+    with pytest.raises(RuntimeError, match="last statement"):
+        work_that_fails(sessions, lambda session: at_the_end(session, cut_the_power))
+
+    with sessions() as session:
+        assert history.page(session, chain_of(an_actor())) == []
+
+
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_records_of_one_unit_of_work_stand_or_fall_together(
+    asks_first: bool, sessions: Sessions, database: Database
+) -> None:
+    """Also where the unit of work does nothing but record, and is no more than one statement."""
+    first, second = sorted((signed_in(uuid4()) for _ in range(2)), key=lambda event: event.chain)
+
+    def record_both() -> None:
+        with unit_of_work(sessions) as session:
+            if asks_first:
+                session.execute(text("SELECT 1"))
+            for event in (first, second):
+                custody.record(session, event)
+
+    with psycopg.connect(driver_url(database.superuser_url)) as other, ThreadPoolExecutor(1) as beside:
+        other.execute("SELECT custody_append(ARRAY[%s], ARRAY['k'], ARRAY['{}'])", [second.chain])
+        recording = beside.submit(record_both)
+        end_whoever_waits_for(other, database)
+        with pytest.raises(UnavailableError):
+            recording.result()
+        other.rollback()
+
+    with sessions() as session:
+        assert history.page(session, first.chain) == []
+    record_both()
+    with sessions() as session:
+        assert len(history.page(session, first.chain)) == len(history.page(session, second.chain)) == 1
+
+
+def end_whoever_waits_for(other: psycopg.Connection, database: Database) -> None:
+    """Let the server end the connection that waits for what this one has locked, once it does."""
+    waiting = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+    with psycopg.connect(driver_url(database.superuser_url), autocommit=True) as administrator:
+        until(lambda: administrator.execute(waiting, [other.info.backend_pid]).fetchall() != [])
 
 
 def test_a_commit_that_the_database_does_not_take_is_not_sealed(sessions: Sessions, database: Database) -> None:
