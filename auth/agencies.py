@@ -25,6 +25,8 @@ def create(session: Session, name: str, *, at: datetime) -> Agency:
 
 def by_name(session: Session, name: str) -> Agency | None:
     """Return the agency of that name, if there is one."""
+    if not name.isprintable():
+        return None  # no agency has such a name, and PostgreSQL knows no NUL
     return session.scalar(select(Agency).where(Agency.name == name))
 
 

@@ -10,9 +10,12 @@ from datetime import datetime
 from auth.principals import Principal
 from evidence.access.actions import Action
 from evidence.access.facts import CONDITIONS, SAID, Asked, Thing
-from evidence.access.roles import CELLS
+from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
+from evidence.cases.standing import CaseStanding
 
 __all__ = ["Action", "Decision", "Thing", "allow", "might"]
+
+NOT_OURS = "not of your agency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +28,18 @@ class Decision:
 
 
 def allow(principal: Principal, action: Action, thing: Thing, *, at: datetime, reason: str | None = None) -> Decision:
-    """Decide whether the principal may do this to the thing. Another agency's thing is always refused."""
-    if principal.agency_id != thing.agency_id:
-        return Decision(False, "not of your agency", content=False)
+    """Decide whether the principal may do this to the thing. Another agency's is refused unless a case was referred."""
+    is_ours = principal.agency_id == thing.agency_id
+    if not is_ours and not thing.is_referred_to(principal.agency_id):
+        return Decision(False, NOT_OURS, content=False)
     asked = Asked(principal=principal, thing=thing, at=at, reason=reason)
     without_content: Decision | None = None
     missing: list[str] = []
     for role in sorted(principal.roles):
         for alternative in _alternatives(action, role):
+            if not is_ours and OVER_THE_WALL not in alternative and (action, role) not in BY_THE_OFFICE:
+                missing.append(NOT_OURS)
+                continue
             failed = [name for name in alternative if not _holds(name, asked)]
             if failed:
                 missing.extend(SAID.get(name, f"condition '{name}' is not met") for name in failed)
@@ -47,7 +54,8 @@ def allow(principal: Principal, action: Action, thing: Thing, *, at: datetime, r
 
 def might(principal: Principal, action: Action, *, at: datetime) -> Decision:
     """Decide whether the principal may do this to anything at all: to a thing of its own, for some reason."""
-    thing = Thing(agency_id=principal.agency_id, brought_by=principal.id, officer_badge=principal.badge)
+    case = CaseStanding(assigned=frozenset({principal.id}), referred_to=frozenset({principal.agency_id}))
+    thing = Thing(agency_id=principal.agency_id, brought_by=principal.id, officer_badge=principal.badge, cases=(case,))
     return allow(principal, action, thing, at=at, reason="any")
 
 

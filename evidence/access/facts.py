@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from auth.principals import Principal
+from evidence.cases.standing import CaseStanding
 
 FRESH = timedelta(minutes=15)
 """How long a sign-in counts as just proved, for the acts that ask for it (`step`)."""
@@ -13,16 +14,22 @@ FRESH = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """What the rules may know of the item, upload or account an act is about.
+    """What the rules may know of the item, upload, case or account an act is about.
 
     `officer_badge` is the recording officer as the dock or person named them; `brought_by` is
-    whoever opened the upload; `account_id` is set when the thing is itself an account.
+    whoever opened the upload or the case; `account_id` is set when the thing is itself an account;
+    `cases` are those the item is an exhibit of, or the case itself.
     """
 
     agency_id: UUID
     officer_badge: str | None = None
     brought_by: UUID | None = None
     account_id: UUID | None = None
+    cases: tuple[CaseStanding, ...] = ()
+
+    def is_referred_to(self, agency_id: UUID) -> bool:
+        """Say whether a case it belongs to stands referred to the agency."""
+        return any(agency_id in case.referred_to for case in self.cases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,15 @@ def _dockown(asked: Asked) -> bool:
     return asked.principal.kind == "dock" and asked.thing.brought_by in (None, asked.principal.id)
 
 
+def _case(asked: Asked) -> bool:
+    return any(asked.principal.id in case.assigned for case in asked.thing.cases)
+
+
+def _case_referred(asked: Asked) -> bool:
+    me = asked.principal
+    return any(me.id in case.assigned and me.agency_id in case.referred_to for case in asked.thing.cases)
+
+
 def _why(asked: Asked) -> bool:
     return bool(asked.reason and asked.reason.strip())
 
@@ -68,6 +84,8 @@ CONDITIONS: Mapping[str, Callable[[Asked], bool]] = {
     "own": _own,
     "self": _self,
     "dockown": _dockown,
+    "case": _case,
+    "caseP": _case_referred,
     "why": _why,
     "step": _step,
     "sod": _sod,
@@ -77,9 +95,11 @@ CONDITIONS: Mapping[str, Callable[[Asked], bool]] = {
 """The conditions that can be established today; one that is not here never holds."""
 
 SAID: Mapping[str, str] = {
-    "own": "you are not the recording officer of this item and did not bring it in",
+    "own": "you are not the recording officer of this item and did not bring it in or open it",
     "self": "this was opened by somebody else",
     "dockown": "this was opened by another dock",
+    "case": "you are not assigned to a case that it belongs to",
+    "caseP": "you are not assigned to a case that it belongs to and that was referred to your agency",
     "why": "a reason is required and none was given",
     "step": "this needs a sign-in of the last 15 minutes",
     "sod": "nobody may do this to their own account",

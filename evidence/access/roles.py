@@ -79,6 +79,61 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "defence": "disc",
         "agency_admin": "bg",
     },
+    "case.create": {
+        "officer": "A",
+        "supervisor": "A",
+        "evidence_tech": "A",
+        "detective": "A",
+        "ia_investigator": "A",
+        "prosecutor": "A",
+    },
+    "case.read": {
+        "officer": "own | case",
+        "supervisor": "unit | case",
+        "evidence_tech": "A",
+        "records_clerk": "A",
+        "detective": "case | grant",
+        "ia_investigator": "iac | grant",
+        "prosecutor": "caseP | grant",
+        "paralegal": "caseP | grant",
+        "defence": "disc",
+        "auditor": "noevid",
+        "agency_admin": "noevid",
+    },
+    "case.link": {
+        "officer": "own",
+        "supervisor": "own | unit",
+        "evidence_tech": "A",
+        "detective": "own | case",
+        "ia_investigator": "iac",
+        "prosecutor": "caseP",
+        "paralegal": "caseP",
+    },
+    "case.unlink": {
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "detective": "case+why",
+        "ia_investigator": "iac+why",
+        "prosecutor": "caseP+why",
+    },
+    "case.assign": {
+        "supervisor": "unit",
+        "ia_investigator": "iac",
+        "prosecutor": "caseP",
+        "agency_admin": "A",
+    },
+    "case.refer": {
+        "supervisor": "unit",
+        "evidence_tech": "A",
+        "detective": "case",
+        "ia_investigator": "iac",
+    },
+    "case.close": {
+        "supervisor": "unit",
+        "detective": "case",
+        "ia_investigator": "iac",
+        "prosecutor": "caseP",
+    },
     "custody.read": {
         "officer": "own",
         "supervisor": "own | unit",
@@ -105,3 +160,11 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
     "users.manage": {"agency_admin": "sod+step"},
     "devices.manage": {"evidence_tech": "A", "agency_admin": "step"},
 }
+
+OVER_THE_WALL = "caseP"
+"""Of another agency's thing, only an alternative that asks for this holds: a referral names both agencies."""
+
+BY_THE_OFFICE: frozenset[tuple[Action, Role]] = frozenset(
+    {("case.read", "agency_admin"), ("case.assign", "agency_admin")}
+)
+"""And these, of a case that stands referred to one's agency: somebody there has to assign the first attorney."""

@@ -1,14 +1,15 @@
-"""An item's chain of custody over HTTP."""
+"""The chain of custody of an item or a case over HTTP."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from evidence.access.reach import Seen
+from evidence.access.reach import Seen, SeenCase
 from evidence.api.dependencies import DatabaseSession
-from evidence.api.guards import ItemFor
+from evidence.api.guards import CaseFor, ItemFor
 from evidence.api.paging import Limit, link
 from evidence.custody import history
 from evidence.custody.events import chain_of
@@ -21,6 +22,7 @@ UNREADABLE = "unreadable"
 """What is shown as the act of a record whose body no event of ours could have written."""
 
 CustodyOfItem = Annotated[Seen, Depends(ItemFor("custody.read"))]
+CustodyOfCase = Annotated[SeenCase, Depends(CaseFor("custody.read"))]
 
 
 class RecordShown(BaseModel):
@@ -43,13 +45,16 @@ class ChainPage(BaseModel):
     records: list[RecordShown]
 
 
+After = Annotated[int, Query(ge=0, le=2**53, description="The record number after which to go on.")]
+
+
 @router.get("/items/{item}/custody")
 def show_custody(
     request: Request,
     response: Response,
     item: CustodyOfItem,
     session: DatabaseSession,
-    after: Annotated[int, Query(ge=0, le=2**53, description="The record number after which to go on.")] = 0,
+    after: After = 0,
     limit: Limit = 100,
 ) -> ChainPage:
     """Show the chain of custody of an evidence item."""
@@ -57,8 +62,29 @@ def show_custody(
     entries = history.page(session, chain, after=after, limit=limit)
     if len(entries) == limit:
         link(request, response, after=entries[-1].seq)
+    return _page(chain, entries, content=item.content)
+
+
+@router.get("/cases/{case}/custody")
+def show_custody_of_case(
+    request: Request,
+    response: Response,
+    case: CustodyOfCase,
+    session: DatabaseSession,
+    after: After = 0,
+    limit: Limit = 100,
+) -> ChainPage:
+    """Show the chain of custody of a case file."""
+    chain = chain_of("case", case.case.id)
+    entries = history.page(session, chain, after=after, limit=limit)
+    if len(entries) == limit:
+        link(request, response, after=entries[-1].seq)
+    return _page(chain, entries, content=case.content)
+
+
+def _page(chain: str, entries: Sequence[Entry], *, content: bool) -> ChainPage:
     # For a role that sees no content (an auditor), custody is shown without what it discloses.
-    return ChainPage(chain=chain, records=[_shown(entry, content=item.content) for entry in entries])
+    return ChainPage(chain=chain, records=[_shown(entry, content=content) for entry in entries])
 
 
 def _shown(entry: Entry, *, content: bool) -> RecordShown:

@@ -15,11 +15,10 @@ from starlette.types import Send
 
 from auth.principals import Principal
 from evidence.api.dependencies import AppRoom, RequestId
-from evidence.api.guards import Guard, record_refusal
+from evidence.api.guards import Guard, refusal_recorded
 from evidence.disclosure import exports
 from evidence.disclosure.exports import Export
 from evidence.disclosure.package import DamagedOriginalError
-from evidence.errors import RefusedError
 from evidence.proof.package import base_folder
 from evidence.room import Room
 
@@ -47,13 +46,10 @@ class ExportRequest(BaseModel):
 )
 def export_items(asked: ExportRequest, room: AppRoom, principal: Exporter, request_id: RequestId) -> StreamingResponse:
     """Export evidence items with their chain of custody, as a package that can be checked offline."""
-    try:
+    with refusal_recorded(room, principal, "custody.export", request_id=request_id):
         export = exports.begin(
             room, principal, asked.items, reason=asked.reason, withhold=asked.withhold, request_id=request_id
         )
-    except RefusedError as refusal:
-        record_refusal(room, principal, "custody.export", request_id=request_id, reason=str(refusal))
-        raise
     name = f"{base_folder(str(export.id))}.zip"
     return PackageResponse(
         _sending(room, export),

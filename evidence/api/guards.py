@@ -1,19 +1,22 @@
 """Guards: no route reaches evidence except through one, and each names its action.
 
-`Guard` asks whether the principal may do this at all; `ItemFor` reaches one evidence item for an
-action and is the only way a route gets at one.  A refusal is recorded on the principal's own
+`Guard` asks whether the principal may do this at all; `ItemFor` and `CaseFor` reach one evidence
+item or case file for an action and are the only way a route gets at one.  A refusal is recorded on the principal's own
 chain, never on the item's.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Path, Query
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
 
 from auth.principals import Principal
 from evidence import access, custody
 from evidence.access import Action, reach
-from evidence.access.reach import Seen
+from evidence.access.reach import Seen, SeenCase
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.custody.events import AccessRefused, Actor
 from evidence.database import unit_of_work
@@ -21,6 +24,9 @@ from evidence.errors import RefusedError
 from evidence.room import Room
 
 Reason = Annotated[str | None, Query(max_length=2000, description="Why; kept with the act where it is required.")]
+
+
+CaseNamed = Annotated[str, Path(description="Id or number of the case.", max_length=64)]
 
 
 class Guard:
@@ -59,11 +65,66 @@ class ItemFor:
         reason: Reason = None,
     ) -> Seen:
         """Return the item as this principal may see it."""
-        try:
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=item):
             return reach.item(session, principal, self.action, item, at=room.clock(), reason=reason)
-        except RefusedError as refusal:
-            record_refusal(room, principal, self.action, request_id=request_id, reason=str(refusal), named=item)
-            raise
+
+
+class CaseFor:
+    """Reaches the case file of the path for an action, or refuses."""
+
+    def __init__(self, action: Action) -> None:
+        self.action: Action = action
+
+    def __call__(
+        self,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        case: CaseNamed,
+    ) -> SeenCase:
+        """Return the case as this principal may see it."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=case):
+            return reach.case(session, principal, self.action, case, at=room.clock())
+
+
+class ReasonGiven(BaseModel):
+    """Why; it is kept with the act."""
+
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S", examples=["Pleaded, sentence served"])
+
+
+class CaseForReason:
+    """The same for an act that needs a reason, which comes in the body: addresses end up in logs."""
+
+    def __init__(self, action: Action) -> None:
+        self.action: Action = action
+
+    def __call__(
+        self,
+        asked: ReasonGiven,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        case: CaseNamed,
+    ) -> tuple[SeenCase, str]:
+        """Return the case as this principal may see it, and the reason."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=case):
+            seen = reach.case(session, principal, self.action, case, at=room.clock(), reason=asked.reason)
+        return seen, asked.reason
+
+
+@contextmanager
+def refusal_recorded(
+    room: Room, principal: Principal, action: Action, *, request_id: str, named: str | None = None
+) -> Iterator[None]:
+    """Enter in the principal's own chain what is refused in the block, and let the refusal go on."""
+    try:
+        yield
+    except RefusedError as refusal:
+        record_refusal(room, principal, action, request_id=request_id, reason=str(refusal), named=named)
+        raise
 
 
 def record_refusal(

@@ -15,6 +15,7 @@ from evidence.api import paging
 from evidence.api.dependencies import AppRoom, DatabaseSession
 from evidence.api.guards import Guard, ItemFor
 from evidence.items import search
+from evidence.items.models import EvidenceItem
 
 router = APIRouter(tags=["Evidence items"])
 
@@ -64,14 +65,15 @@ def list_items(
     cursor: paging.Cursor = None,
 ) -> ItemPage:
     """List the evidence items you may see."""
-    scoped = scope.visible_items(principal)
+    now = room.clock()
+    scoped = scope.visible_items(principal, at=now)
     found = search.page(session, scoped, after=paging.after(cursor), limit=limit)
     if len(found) == limit:
         paging.link_next(request, response, found[-1].id)
-    now = room.clock()
+    things = reach.things(session, found, at=now)
     return ItemPage(
         items=[
-            shown(Seen(each, access.allow(principal, "evidence.list", reach.thing(each), at=now).content))
+            shown(each, content=access.allow(principal, "evidence.list", things[each.id], at=now).content)
             for each in found
         ]
     )
@@ -80,13 +82,12 @@ def list_items(
 @router.get("/items/{item}")
 def show_item(item: ReadableItem) -> ItemShown:
     """Show one evidence item, by id or evidence number."""
-    return shown(item)
+    return shown(item.item, content=item.content)
 
 
-def shown(seen: Seen) -> ItemShown:
-    """Say what may be said of the item."""
-    item = seen.item
-    content = ItemContent(
+def shown(item: EvidenceItem, *, content: bool) -> ItemShown:
+    """Say of the item that it is there; with `content` also what it says."""
+    said = ItemContent(
         filename=item.filename,
         content_type=item.content_type,
         recorded_at=item.recorded_at,
@@ -103,5 +104,5 @@ def shown(seen: Seen) -> ItemShown:
         size=item.size,
         sha256=item.sha256.hex(),
         declared=item.declared,
-        content=content if seen.content else None,
+        content=said if content else None,
     )

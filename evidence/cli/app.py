@@ -19,7 +19,20 @@ def _show_version(asked: bool) -> None:
 
 def build() -> typer.Typer:
     """Put the tree together. Loads no server, no database and no HTTP client."""
-    from evidence.cli import accounts, admin, demo, docks, doctor, exports, items, openapi, server, trust, verification
+    from evidence.cli import (
+        accounts,
+        admin,
+        cases,
+        demo,
+        docks,
+        doctor,
+        exports,
+        items,
+        openapi,
+        server,
+        trust,
+        verification,
+    )
 
     tree = typer.Typer(
         name="evidence",
@@ -32,7 +45,7 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    for module in (demo, server, doctor, admin, accounts, trust, docks, items, exports, verification, openapi):
+    for module in (demo, server, doctor, admin, accounts, trust, docks, items, cases, exports, verification, openapi):
         module.add_to(tree)
     return tree
 

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 import typer
 
-from evidence.cli import profiles, sending
+from evidence.cli import lists, profiles, sending
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, readable_size
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from evidence.docking.connection import Connection
 
 ITEMS = "/api/v1/items"
-LARGEST_PAGE = 200
 
 UNSAID = "application/octet-stream"
 """The kind of a file of which nobody said any."""
@@ -44,20 +43,8 @@ def list_items(
     profile: ProfileName = "default",
 ) -> None:
     """List the evidence items you may see, in the order they were received."""
-    from evidence.docking.connection import LONGEST_PAGE, read_json
-
-    found: list[dict[str, Any]] = []
     with profiles.signed_in(profile) as connection:
-        while len(found) < limit:
-            query: dict[str, str | int] = {"limit": min(LARGEST_PAGE, limit - len(found))}
-            asked = query | ({"cursor": cursor} if cursor else {})
-            answer = connection.request("GET", ITEMS, longest=LONGEST_PAGE, params=asked)
-            for item in read_json(answer)["items"]:
-                found.append(item)
-                out.found(item, done=len(found))
-            cursor = _next(answer.headers.get("link", ""), "cursor")
-            if cursor is None:
-                break
+        found, cursor = lists.read(out, connection, ITEMS, "items", limit=limit, cursor=cursor)
     out.table(("number", "received", "recorded", "camera", "officer", "size", "file"), [_row(item) for item in found])
     if not found:
         out.say("No evidence items that you may see.")
@@ -125,8 +112,8 @@ def _row(item: dict[str, Any]) -> list[str]:
     content = item.get("content") or {}
     return [
         item["number"],
-        _minute(item["received_at"]),
-        _minute(content.get("recorded_at")),
+        lists.minute(item["received_at"]),
+        lists.minute(content.get("recorded_at")),
         content.get("camera") or "",
         content.get("officer") or "",
         readable_size(item["size"]),
@@ -166,10 +153,10 @@ def _chain(connection: "Connection", item: str) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     after: str | None = "0"
     while after is not None:
-        query = {"after": after, "limit": LARGEST_PAGE}
+        query = {"after": after, "limit": lists.LARGEST_PAGE}
         answer = connection.request("GET", f"{ITEMS}/{item}/custody", longest=LONGEST_PAGE, params=query)
         records += read_json(answer)["records"]
-        after = _next(answer.headers.get("link", ""), "after")
+        after = lists.following(answer.headers.get("link", ""), "after")
     return records
 
 
@@ -231,17 +218,3 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_short, value))
     return str(value)
-
-
-def _minute(instant: str | None) -> str:
-    return instant[:16].replace("T", " ") if instant else ""
-
-
-def _next(link: str, name: str) -> str | None:
-    """Return the value of a query member in a Link header's `next`, if there is a next page."""
-    for part in link.split(","):
-        address, _, relation = part.partition(";")
-        if 'rel="next"' in relation:
-            values = parse_qs(urlsplit(address.strip().strip("<>")).query).get(name, [])
-            return values[0] if values else None
-    return None

@@ -175,8 +175,7 @@ def _intent(
 
 
 def _original_goes(found: Seen, principal: Principal, *, reason: str, at: datetime) -> bool:
-    thing = reach.thing(found.item)
-    return access.allow(principal, "evidence.download_original", thing, at=at, reason=reason).allowed
+    return access.allow(principal, "evidence.download_original", found.thing, at=at, reason=reason).allowed
 
 
 def _pack(room: Room, session: Session, export: Export, exported: Exported) -> tuple[Contents, list[str]]:

@@ -278,6 +278,57 @@ _REGISTRY = (
         facts="production delivery",
     ),
     _act(
+        "case.opened",
+        "A case file was opened.",
+        on="case",
+    ),
+    _act(
+        "case.closed",
+        "A case was closed.",
+        on="case",
+    ),
+    _act(
+        "case.reopened",
+        "A closed case was opened again.",
+        on="case",
+    ),
+    _act(
+        "exhibit.linked",
+        "An item was linked to a case as an exhibit; stands on both chains.",
+        on="item case",
+        facts="exhibit case item",
+    ),
+    _act(
+        "exhibit.withdrawn",
+        "An exhibit was withdrawn: the link ended; stands on both chains.",
+        on="item case",
+        facts="exhibit case item",
+    ),
+    _act(
+        "case.assigned",
+        "Somebody was assigned to a case.",
+        on="case",
+        facts="assignment account",
+    ),
+    _act(
+        "case.assignment_ended",
+        "Somebody works a case no longer.",
+        on="case",
+        facts="assignment account",
+    ),
+    _act(
+        "case.referred",
+        "A case was laid before an agency that prosecutes.",
+        on="case",
+        facts="referral agency",
+    ),
+    _act(
+        "case.referral_ended",
+        "A referral of a case ended.",
+        on="case",
+        facts="referral agency",
+    ),
+    _act(
         "upload.opened",
         "An upload began.",
         on="account dock",

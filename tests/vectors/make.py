@@ -203,6 +203,29 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
         f"item/{STOP}",
         body("production.delivered", obj=[_SOME], facts={"production": PACKAGE_ID, "delivery": CASE}),
     ),
+    (f"case/{CASE}", body("case.opened", sd=[salted("number", "26-004711")])),
+    (f"case/{CASE}", body("case.closed", sd=[salted("reason", "pleaded")])),
+    (f"case/{CASE}", body("case.reopened", sd=[salted("reason", "appeal")])),
+    (
+        f"item/{STOP}",
+        body(
+            "exhibit.linked",
+            sd=[salted("exhibit_number", 3)],
+            facts={"exhibit": PACKAGE_ID, "case": CASE, "item": STOP},
+        ),
+    ),
+    (
+        f"case/{CASE}",
+        body(
+            "exhibit.withdrawn",
+            sd=[salted("reason", "another incident")],
+            facts={"exhibit": PACKAGE_ID, "case": CASE, "item": STOP},
+        ),
+    ),
+    (f"case/{CASE}", body("case.assigned", facts={"assignment": PACKAGE_ID, "account": OFFICER})),
+    (f"case/{CASE}", body("case.assignment_ended", facts={"assignment": PACKAGE_ID, "account": OFFICER})),
+    (f"case/{CASE}", body("case.referred", facts={"referral": PACKAGE_ID, "agency": INTERVIEW})),
+    (f"case/{CASE}", body("case.referral_ended", facts={"referral": PACKAGE_ID, "agency": INTERVIEW})),
     (f"dock/{DOCK}", body("upload.opened", facts={"upload": CASE, "size": 4096, "declared": "sha256"})),
     (
         f"dock/{DOCK}",

@@ -1,6 +1,7 @@
 """The cells in use are the permission matrix, and each condition decides."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -13,6 +14,7 @@ from evidence import access
 from evidence.access import Action, Thing
 from evidence.access.facts import FRESH
 from evidence.access.roles import CELLS
+from evidence.cases.standing import CaseStanding
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AGENCY = UUID("0190aaaa-0000-7000-8000-000000000001")
@@ -74,12 +76,56 @@ def test_an_officer_without_a_badge_owns_no_unassigned_recording() -> None:
 
 
 def test_a_condition_that_cannot_be_shown_yet_grants_nothing() -> None:
-    prosecutor = person("prosecutor")
-
-    decision = access.allow(prosecutor, "evidence.read_meta", Thing(agency_id=AGENCY), at=NOW)
+    decision = access.allow(person("ia_investigator"), "evidence.read_meta", Thing(agency_id=AGENCY), at=NOW)
 
     assert not decision.allowed
-    assert "caseP" in decision.reason
+    assert "iac" in decision.reason
+
+
+OFFICE = UUID("0190aaaa-0000-7000-8000-000000000002")
+
+
+@pytest.mark.parametrize(("assigned", "referred"), [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("agency_id", [AGENCY, OFFICE])
+def test_a_prosecutor_reads_what_is_in_an_assigned_and_referred_case(
+    assigned: bool, referred: bool, agency_id: UUID
+) -> None:
+    attorney = replace(person("prosecutor"), agency_id=agency_id)
+    thing = Thing(agency_id=AGENCY, cases=(a_case(attorney, assigned=assigned, referred=referred),))
+
+    decision = access.allow(attorney, "evidence.read_meta", thing, at=NOW)
+
+    assert decision.allowed is (assigned and referred)
+
+
+def test_assignment_and_referral_of_two_different_cases_are_not_those_of_one() -> None:
+    attorney = replace(person("prosecutor"), agency_id=OFFICE)
+    cases = (a_case(attorney, referred=False), a_case(attorney, assigned=False))
+
+    assert not access.allow(attorney, "evidence.read_meta", Thing(agency_id=AGENCY, cases=cases), at=NOW).allowed
+
+
+def test_a_referral_opens_a_case_to_attorneys_and_paralegals_and_to_nobody_else() -> None:
+    opened = set()
+    for role in get_args(Role):
+        someone = replace(person(role), agency_id=OFFICE)
+        thing = Thing(agency_id=AGENCY, officer_badge=someone.badge, cases=(a_case(someone),))
+        for action in get_args(Action):
+            decision = access.allow(someone, action, thing, at=NOW, reason="trial")
+            if decision.allowed and decision.content:
+                opened.add((role, action))
+
+    assert {role for role, _ in opened} == {"prosecutor", "paralegal", "agency_admin"}
+    assert {action for role, action in opened if role == "agency_admin"} == {"case.assign"}
+    assert ("prosecutor", "evidence.download_original") in opened
+    assert ("paralegal", "evidence.download_original") not in opened
+
+
+def a_case(someone: Principal, *, assigned: bool = True, referred: bool = True) -> CaseStanding:
+    return CaseStanding(
+        assigned=frozenset({someone.id} if assigned else ()),
+        referred_to=frozenset({someone.agency_id} if referred else ()),
+    )
 
 
 @pytest.mark.parametrize(

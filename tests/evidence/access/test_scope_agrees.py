@@ -1,15 +1,23 @@
-"""A list shows exactly what one look at each item would, for every role and generated worlds."""
+"""A list shows exactly what one look at each item or case would, for every role and generated worlds."""
 
-import random
-from typing import get_args
+from collections import Counter
+from datetime import datetime
+from random import Random
+from typing import Any, get_args
+from uuid import UUID
 
 import pytest
+from sqlalchemy.orm import Session
 
+from auth.models import Account, Agency
 from auth.principals import Principal, Role
 from evidence import access
-from evidence.access import reach, scope
+from evidence.access import Action, Thing, reach, scope
+from evidence.cases import assignments, case_files, exhibits, referrals
+from evidence.cases.models import CaseFile
 from evidence.database import unit_of_work
 from evidence.errors import NotFoundError, RefusedError
+from evidence.ids import new_id
 from evidence.items.models import EvidenceItem
 from evidence.room import Room
 from tests.support.builders import an_item_on_the_books
@@ -18,10 +26,13 @@ from tests.support.people import a_dock, a_person
 BADGES = ["4711", "4712", None]
 
 
+World = tuple[list[EvidenceItem], list[CaseFile], list[Principal]]
+
+
 @pytest.fixture
-def world(room: Room) -> tuple[list[EvidenceItem], list[Principal]]:
-    """Items of two agencies by several people, and somebody of every role in both."""
-    choose = random.Random(4711)
+def world(room: Room) -> World:
+    """Items and cases of two agencies by several people, and somebody of every role in both."""
+    choose = Random(4711)
     agencies = ["Riverbend Police Department", "Millbrook Police Department"]
     people = [
         a_person(room, *roles, agency=agency, badge=choose.choice(BADGES)).principal
@@ -35,33 +46,64 @@ def world(room: Room) -> tuple[list[EvidenceItem], list[Principal]]:
             an_item_on_the_books(session, room, choose.choice(people + docks), officer_badge=choose.choice(BADGES))
             for _ in range(60)
         ]
-    return items, people + docks
+        cases = [a_case(session, room, choose.choice(people), items, people, choose) for _ in range(24)]
+    return items, cases, people + docks
 
 
-def test_the_list_is_what_one_look_at_each_allows(
-    room: Room, world: tuple[list[EvidenceItem], list[Principal]]
-) -> None:
-    items, people = world
-    seen_by_somebody = 0
+def a_case(
+    session: Session, room: Room, opener: Principal, items: list[EvidenceItem], people: list[Principal], choose: Random
+) -> CaseFile:
+    """Open a case with some exhibits, people and referrals, of which some have ended."""
+    by: dict[str, Any] = {"by": opener, "at": room.clock(), "request_id": str(new_id())}
+    case = case_files.open_new(session, number=str(new_id()), title="A case", **by)
+    for item in choose.sample([each for each in items if each.agency_id == case.agency_id], 5):
+        exhibit = exhibits.link(session, case, item, **by)
+        if choose.random() < 0.3:
+            exhibits.withdraw(session, case, exhibit, reason="another incident", **by)
+    for person in choose.sample(people, 9):
+        made = assignments.make(session, case, session.get_one(Account, person.id), capacity="x", **by)
+        if choose.random() < 0.3:
+            assignments.end(session, case, made.id, reason="left", **by)
+    for agency_id in sorted({each.agency_id for each in people}):
+        if choose.random() < 0.5:
+            referral = referrals.make(session, case, session.get_one(Agency, agency_id), due_on=None, **by)
+            if choose.random() < 0.3:
+                referrals.end(session, case, referral.id, reason="declined", **by)
+    return case
+
+
+def test_the_list_is_what_one_look_at_each_allows(room: Room, world: World) -> None:
+    items, cases, people = world
+    seen: Counter[str] = Counter()
 
     for person in people:
         with unit_of_work(room.sessions) as session:
-            listed = {item.id for item in session.scalars(scope.visible_items(person))}
-        allowed = {
-            item.id
-            for item in items
-            if access.allow(person, "evidence.list", reach.thing(item), at=room.clock()).allowed
-        }
-        assert listed == allowed, person.roles
-        seen_by_somebody += len(listed)
+            now = room.clock()
+            things = reach.things(session, items, at=now)
+            listed = {item.id for item in session.scalars(scope.visible_items(person, at=now))}
+            assert listed == allowed(person, "evidence.list", things, at=now), person.roles
+            things_of_cases = reach.things_of_cases(session, cases, at=now)
+            listed_cases = {case.id for case in session.scalars(scope.visible_cases(person, at=now))}
+            assert listed_cases == allowed(person, "case.read", things_of_cases, at=now), person.roles
+        seen["items"] += len(listed)
+        seen["cases"] += len(listed_cases)
+        for role in person.roles & {"detective", "prosecutor"}:
+            seen[f"items by the case of a {role}"] += len(listed)
+        seen["items of another agency"] += sum(things[each].agency_id != person.agency_id for each in listed)
+        seen["cases of another agency"] += sum(
+            things_of_cases[each].agency_id != person.agency_id for each in listed_cases
+        )
 
-    assert seen_by_somebody > len(items), "a world in which nobody sees anything proves nothing"
+    assert seen["items"] > len(items), "a world in which nobody sees anything proves nothing"
+    assert len(+seen) == 6, seen
 
 
-def test_a_foreign_item_and_a_missing_one_are_refused_in_the_same_words(
-    room: Room, world: tuple[list[EvidenceItem], list[Principal]]
-) -> None:
-    items, people = world
+def allowed(person: Principal, action: Action, things: dict[UUID, Thing], *, at: datetime) -> set[UUID]:
+    return {each for each, thing in things.items() if access.allow(person, action, thing, at=at).allowed}
+
+
+def test_a_foreign_item_and_a_missing_one_are_refused_in_the_same_words(room: Room, world: World) -> None:
+    items, _cases, people = world
     technician = next(person for person in people if "evidence_tech" in person.roles)
     foreign = next(item for item in items if item.agency_id != technician.agency_id)
 
@@ -75,10 +117,8 @@ def test_a_foreign_item_and_a_missing_one_are_refused_in_the_same_words(
     assert len(said) == 1
 
 
-def test_what_may_be_known_and_not_done_is_refused_with_the_reason(
-    room: Room, world: tuple[list[EvidenceItem], list[Principal]]
-) -> None:
-    items, people = world
+def test_what_may_be_known_and_not_done_is_refused_with_the_reason(room: Room, world: World) -> None:
+    items, _cases, people = world
     technician = next(person for person in people if "evidence_tech" in person.roles)
     own = next(item for item in items if item.agency_id == technician.agency_id)
 

@@ -10,7 +10,7 @@ import pytest
 from evidence.cli import app
 from evidence.cli.exits import ExitCode
 from tests.evidence.cli.test_app import leaves
-from tests.support.installation import AGENCY, Ended, Installation, free_port, stop
+from tests.support.installation import AGENCY, OFFICER, Ended, Installation, free_port, stop
 from tests.support.output_lines import LINES, VERIFIER_LINES
 
 Arguments = list[str | Path]
@@ -54,6 +54,40 @@ def a_full_folder(folder: Path) -> Path:
     return folder
 
 
+def a_case(room: Installation, *, profile: str = "default") -> str:
+    number = f"26-{os.urandom(4).hex()}"
+    room.run("case", "open", number, "--title", "State v. Marsh", "--profile", profile)
+    return number
+
+
+def an_exhibit(room: Installation, folder: Path) -> Arguments:
+    case = a_case(room)
+    room.run("case", "link", case, a_number(room, folder))
+    return [case, "1", "--reason", "x"]
+
+
+def an_assignment(room: Installation, _folder: Path) -> Arguments:
+    case = a_case(room)
+    room.run("case", "assign", case, OFFICER, "--as", "investigator", "--profile", "admin")
+    return [case, OFFICER, "--reason", "x", "--profile", "admin"]
+
+
+def a_referral(room: Installation, _folder: Path) -> Arguments:
+    case = a_case(room)
+    room.run("case", "refer", case, AGENCY)
+    return [case, AGENCY, "--reason", "x"]
+
+
+def a_detectives_case(room: Installation, *, closed: bool) -> Arguments:
+    email = f"{os.urandom(4).hex()}@riverbend.example"
+    room.run("account", "create", "--email", email, "--name", "D", "--role", "detective", "--profile", "admin")
+    room.run("sign-in", "--email", email, "--profile", "detective")
+    asked = [a_case(room, profile="detective"), "--reason", "x", "--profile", "detective"]
+    if closed:
+        room.run("case", "close", *asked)
+    return list(asked)
+
+
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "migrate": lambda room, folder: [],
     "doctor": lambda room, folder: [],
@@ -72,6 +106,17 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "item list": lambda room, folder: [],
     "item show": lambda room, folder: [a_number(room, folder), "--custody"],
     "item add": lambda room, folder: [a_file(folder)],
+    "case open": lambda room, folder: [f"26-{os.urandom(4).hex()}", "--title", "State v. Marsh"],
+    "case list": lambda room, folder: [],
+    "case show": lambda room, folder: [a_case(room)],
+    "case link": lambda room, folder: [a_case(room), a_number(room, folder)],
+    "case withdraw": an_exhibit,
+    "case assign": lambda room, folder: [a_case(room), OFFICER, "--as", "investigator", "--profile", "admin"],
+    "case unassign": an_assignment,
+    "case refer": lambda room, folder: [a_case(room), AGENCY, "--due", "2026-12-01"],
+    "case recall": a_referral,
+    "case close": lambda room, folder: a_detectives_case(room, closed=False),
+    "case reopen": lambda room, folder: a_detectives_case(room, closed=True),
 }
 """Command lines that succeed. Those that run until they are stopped have tests of their own below."""
 
@@ -89,6 +134,13 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "dock status": lambda room, folder: (["--dock", "none"], ExitCode.ERROR),
     "item show": lambda room, folder: (["2020-1"], ExitCode.ERROR),
     "item list": lambda room, folder: (["--profile", "none"], ExitCode.REFUSED),
+    "case show": lambda room, folder: (["26-none"], ExitCode.ERROR),
+    "case link": lambda room, folder: ([a_case(room), "2020-1"], ExitCode.ERROR),
+    "case close": lambda room, folder: ([a_case(room), "--reason", "x"], ExitCode.REFUSED),
+    "case unassign": lambda room, folder: (
+        [a_case(room), "nobody", "--reason", "x", "--profile", "admin"],
+        ExitCode.ERROR,
+    ),
 }
 
 UNTIL_STOPPED = {"serve", "worker"}

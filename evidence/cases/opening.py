@@ -1,0 +1,29 @@
+"""Open a case file for whoever will work it."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from auth.models import Account, Agency
+from auth.principals import Principal
+from evidence.cases import assignments, case_files, referrals
+from evidence.cases.models import CaseFile
+
+OPENED_IT = "opened the case"
+"""The capacity in which whoever opens a case works it, until somebody says another."""
+
+
+def open_for(
+    session: Session, principal: Principal, *, number: str, title: str, at: datetime, request_id: str
+) -> CaseFile:
+    """Open a case file and assign its opener; one that a prosecutor opens lies before their agency from the start.
+
+    Raises what `case_files.open_new` raises.
+    """
+    case = case_files.open_new(session, number=number, title=title, by=principal, at=at, request_id=request_id)
+    opener = session.get_one(Account, principal.id)
+    assignments.make(session, case, opener, capacity=OPENED_IT, by=principal, at=at, request_id=request_id)
+    if "prosecutor" in principal.roles:
+        own = session.get_one(Agency, principal.agency_id)
+        referrals.make(session, case, own, due_on=None, by=principal, at=at, request_id=request_id)
+    return case

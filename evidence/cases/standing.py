@@ -1,0 +1,52 @@
+"""Who stands how to a case at an instant: what the rules of access may ask, and the same as SQL."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from evidence.cases.models import CaseAssignment, Exhibit, Referral
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStanding:
+    """One case: the accounts assigned to it, and the agencies it stands referred to."""
+
+    assigned: frozenset[UUID]
+    referred_to: frozenset[UUID]
+
+
+def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> dict[UUID, CaseStanding]:
+    """Return how people and agencies stand to each of the cases at that instant."""
+    assigned: dict[UUID, set[UUID]] = defaultdict(set)
+    referred: dict[UUID, set[UUID]] = defaultdict(set)
+    people = select(CaseAssignment.case_id, CaseAssignment.account_id)
+    for case_id, account_id in session.execute(people.where(CaseAssignment.case_id.in_(case_ids), works(at))):
+        assigned[case_id].add(account_id)
+    agencies = select(Referral.case_id, Referral.agency_id)
+    for case_id, agency_id in session.execute(agencies.where(Referral.case_id.in_(case_ids), is_referred(at))):
+        referred[case_id].add(agency_id)
+    return {each: CaseStanding(frozenset(assigned[each]), frozenset(referred[each])) for each in case_ids}
+
+
+def of_items(session: Session, item_ids: Collection[UUID], *, at: datetime) -> dict[UUID, tuple[CaseStanding, ...]]:
+    """Return the standings of the cases that each of the items is an exhibit of."""
+    links = session.execute(
+        select(Exhibit.item_id, Exhibit.case_id).where(Exhibit.item_id.in_(item_ids), Exhibit.withdrawn_at.is_(None))
+    ).all()
+    standings = of_cases(session, {case_id for _, case_id in links}, at=at)
+    return {each: tuple(standings[case_id] for item_id, case_id in links if item_id == each) for each in item_ids}
+
+
+def works(at: datetime) -> ColumnElement[bool]:
+    """Return the condition under which a CaseAssignment stands at that instant."""
+    return and_(CaseAssignment.assigned_at <= at, or_(CaseAssignment.ended_at.is_(None), CaseAssignment.ended_at > at))
+
+
+def is_referred(at: datetime) -> ColumnElement[bool]:
+    """Return the condition under which a Referral stands at that instant."""
+    return and_(Referral.referred_at <= at, or_(Referral.ended_at.is_(None), Referral.ended_at > at))

@@ -1,0 +1,46 @@
+"""Lists over HTTP: page after page, each thing told as it is found."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from evidence.cli.output import Output
+
+if TYPE_CHECKING:
+    from evidence.docking.connection import Connection
+
+LARGEST_PAGE = 200
+
+
+def read(
+    out: Output, connection: "Connection", address: str, member: str, *, limit: int, cursor: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return what the list holds under `member`, at most `limit`, and the cursor by which it goes on."""
+    from evidence.docking.connection import LONGEST_PAGE, read_json
+
+    found: list[dict[str, Any]] = []
+    while len(found) < limit:
+        query: dict[str, str | int] = {"limit": min(LARGEST_PAGE, limit - len(found))}
+        asked = query | ({"cursor": cursor} if cursor else {})
+        answer = connection.request("GET", address, longest=LONGEST_PAGE, params=asked)
+        for each in read_json(answer)[member]:
+            found.append(each)
+            out.found(each, done=len(found))
+        cursor = following(answer.headers.get("link", ""), "cursor")
+        if cursor is None:
+            break
+    return found, cursor
+
+
+def following(link: str, name: str) -> str | None:
+    """Return the value of a query member in a Link header's `next`, if there is a next page."""
+    for part in link.split(","):
+        address, _, relation = part.partition(";")
+        if 'rel="next"' in relation:
+            values = parse_qs(urlsplit(address.strip().strip("<>")).query).get(name, [])
+            return values[0] if values else None
+    return None
+
+
+def minute(instant: str | None) -> str:
+    """Write an instant for a table, to the minute."""
+    return instant[:16].replace("T", " ") if instant else ""
