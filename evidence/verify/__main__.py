@@ -10,6 +10,7 @@ from evidence.proof import FormatError
 from evidence.proof.note import LARGEST_NOTE
 from evidence.proof.trust import LARGEST_FILE, Trust, parse
 from evidence.verify import Event, UnreadableError, report, verify
+from evidence.verify.words import plain
 
 EXIT_CODES = {"verified": 0, "unreadable": 2, "broken": 7, "incomplete": 8}
 
@@ -65,9 +66,9 @@ def main(arguments: list[str]) -> int:
         if asked.json:
             _tell(verdict.members())
         else:
-            sys.stdout.write(report.write(verdict))
+            sys.stdout.writelines(f"{line}\n" for line in report.lines(verdict))
         return EXIT_CODES[verdict.outcome]
-    sys.stderr.write(f"Nothing was verified: {report.plain(message)}.\n{next_step}\n")
+    sys.stderr.write(f"Nothing was verified: {plain(message)}.\n{next_step}\n")
     if asked.json:
         _tell({"kind": "summary", "verdict": "unreadable", "findings": [], "error": message, "next_step": next_step})
     return EXIT_CODES["unreadable"]
@@ -90,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a receipt that somebody else kept; may be given several times",
     )
-    parser.add_argument("--history", action="store_true", help="tell every record of every item, in words")
+    parser.add_argument(
+        "--history", action="store_true", help="tell all that every record of every item says, in words"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line; the last is the summary")
     return parser
 
