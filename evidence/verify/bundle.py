@@ -44,6 +44,11 @@ _SECOND_NAME = 0x7075
 _END64 = b"PK\x06\x06"
 _LOCATOR = b"PK\x06\x07"
 
+_REPACKED = (
+    "an original is compressed, and packages store originals as they are: packing a package anew does this. "
+    "The original was not read. Ask for the package again as it was made, or unpack this one and check the folder"
+)
+
 _NO_SUCH_PLACE = (OSError, OverflowError, ValueError)
 """What a file says to a place that no file can have: a directory may name any number of 64 bits."""
 
@@ -387,7 +392,7 @@ def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
     if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
         return "its sizes in the zip contradict each other"
     if entry.compress_type == zipfile.ZIP_DEFLATED and _ORIGINAL.fullmatch(entry.filename):
-        return "an original is compressed; originals are stored as they are"
+        return _REPACKED
     if entry.file_size > max(entry.compress_size * LARGEST_RATIO, 1 << 20):
         return f"it would grow from {entry.compress_size} to {entry.file_size} bytes: a bomb"
     if entry.header_offset + 30 + entry.compress_size > end:
