@@ -21,7 +21,9 @@ from typing import Literal
 
 
 class AuthError(Exception):
-    """Any failure of auth that a caller may be expected to handle."""
+    """Any failure of auth that a caller may be expected to handle. `next_step` says what the reader can do."""
+
+    next_step = ""
 
 
 class NotSignedInError(AuthError):
@@ -38,6 +40,8 @@ class NotSignedInError(AuthError):
 class TokenRequestError(AuthError):
     """A request for a token that cannot be read."""
 
+    next_step = "Send it as /openapi.json describes it."
+
     def __init__(self, code: Literal["invalid_request", "unsupported_grant_type"], message: str) -> None:
         super().__init__(message)
         self.code = code
@@ -50,9 +54,13 @@ class NotPermittedError(AuthError):
 class UnknownError(AuthError):
     """There is no such account, agency or dock."""
 
+    next_step = "Check the id; the list shows what there is."
+
 
 class TakenError(AuthError):
     """The name or address is in use already."""
+
+    next_step = "Choose another, or look at the one there is."
 
 
 class PasswordError(AuthError):
@@ -70,8 +78,12 @@ class EnrolmentError(AuthError):
 class EnrolmentCodeError(EnrolmentError):
     """The code is unknown, used or expired; which of these is not said."""
 
+    next_step = "Ask whoever keeps the docks for a new one: evidence dock code NAME."
+
     def __init__(self) -> None:
-        super().__init__("This enrolment code is not good. It may have been used or be too old.")
+        super().__init__(
+            "This enrolment code is not good. It may have been used, be too old, or be for a dock of another name."
+        )
 
 
 class DockKeyError(EnrolmentError):

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -83,13 +83,22 @@ def invite(
 
 
 def enrol(
-    session: Session, recorder: Recorder, *, code: str, public_key: Mapping[str, Any], at: datetime, request_id: str
+    session: Session,
+    recorder: Recorder,
+    *,
+    code: str,
+    public_key: Mapping[str, Any],
+    at: datetime,
+    request_id: str,
+    name: str | None = None,
 ) -> Dock:
     """Take a dock in with the public key (JWK) it brings.
 
-    Raises DockKeyError, EnrolmentCodeError or TakenError; the code is spent only if all is well.
+    Raises DockKeyError, EnrolmentCodeError or TakenError; the code is spent only if all is well, and
+    only by the dock it was made for, if the dock says its `name`.
     """
     jwk = keys.jwk_of(keys.public_key(public_key))
+    name = None if name is None else check_name(name, what="The name of a dock", longest=80)
     # One statement finds the code good and spends it: of several at once the others wait, then find it spent.
     spent = session.execute(
         update(EnrolmentCode)
@@ -97,6 +106,7 @@ def enrol(
             EnrolmentCode.code_sha256 == _digest(code),
             EnrolmentCode.used_at.is_(None),
             EnrolmentCode.expires_at > at,
+            true() if name is None else EnrolmentCode.dock_name == name,
         )
         .values(used_at=at)
         .returning(EnrolmentCode.id, EnrolmentCode.agency_id, EnrolmentCode.dock_name, EnrolmentCode.invited_by)

@@ -39,6 +39,7 @@ Sessions = sessionmaker[Session]
 LastStatement = Callable[[Session], None]
 
 _LAST = "last_statement"
+_IS_UNIT = "is_unit_of_work"
 
 
 class DatabaseAwayError(UnavailableError):
@@ -51,8 +52,15 @@ class DatabaseAwayError(UnavailableError):
 def connect(url: str, *, pool_size: int = 20) -> Engine:
     """Make the engine of this process for an application-role URL (postgresql+psycopg://...)."""
     engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10)
+    listening.listen(engine, "connect", _use_universal_time)
     listening.listen(engine, "checkout", _require_alive)
     return engine
+
+
+def _use_universal_time(connection: psycopg.Connection, _record: object) -> None:
+    """Have instants handed over in UTC: in other zones the first or last day lies outside the years Python knows."""
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
 
 
 def _require_alive(connection: psycopg.Connection, _record: object, _fairy: object) -> None:
@@ -76,8 +84,11 @@ def sessions(engine: Engine) -> Sessions:
 def at_the_end(session: Session, last: LastStatement) -> None:
     """Call `last` when this unit of work has ended well, just before it commits.
 
-    It executes one statement or none.  There is one such place, and the second who asks is refused.
+    It executes one statement or none.  There is one such place, and the second who asks is refused;
+    so is whoever asks where there is no unit of work.
     """
+    if not session.info.get(_IS_UNIT):
+        raise RuntimeError("what has a last statement is done in a unit of work")
     if _LAST in session.info:
         raise RuntimeError("this unit of work has its last statement already")
     session.info[_LAST] = last
@@ -90,7 +101,9 @@ def unit_of_work(make_session: Sessions) -> Iterator[Session]:
     Raises DatabaseAwayError when the database is away or breaks off.
     """
     with _away_told(), make_session() as session:
+        session.info[_IS_UNIT] = True
         yield session
+        session.info[_IS_UNIT] = False
         session.flush()
         if last := session.info.pop(_LAST, None):
             if not session.in_transaction():
@@ -127,6 +140,13 @@ def execute_alone(make_session: Sessions, statement: Executable) -> Sequence[Any
 def _stand_alone(session: Session) -> None:
     """Let each statement of this session be a transaction of its own."""
     session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+
+
+@listening.listens_for(Session, "before_commit")
+def _refuse_to_end_early(session: Session) -> None:
+    """Refuse a commit inside a unit of work: what follows it would be another. Releasing a savepoint asks too."""
+    if session.info.get(_IS_UNIT) and not session.in_nested_transaction():
+        raise RuntimeError("a unit of work is ended by evidence.database.unit_of_work and nowhere else")
 
 
 class _ReadingSession(Session):

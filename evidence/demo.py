@@ -6,6 +6,7 @@ was seen.  Under `--once` the story ends and everything stops; otherwise the ser
 token and three things to try.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -91,7 +92,11 @@ class Story:
 def run(folder: Path, *, once: bool) -> None:
     """Tell the story in the folder, which is emptied first; `once` ends it instead of waiting."""
     print(f"The open evidence room, in {folder.resolve()}", flush=True)  # noqa: T201
-    story = begin(folder)
+    with _alone(folder), _ending_in_order():
+        _tell(begin(folder), once=once)
+
+
+def _tell(story: Story, *, once: bool) -> None:
     recordings = _record(story.folder / "card")
     with serving(story) as server:
         people(story)
@@ -101,6 +106,33 @@ def run(folder: Path, *, once: bool) -> None:
         _tamper(story)
         if not once:
             _stay(story, items, server)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder while a demo runs in it; raise SetupError if another does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SetupError(
+            f"a demo is running in {folder}", next_step="stop it first, or name another folder in DEMO_DIR"
+        ) from None
+    else:
+        yield
+    finally:
+        os.close(held)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C, so that server, worker and database are not left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def begin(folder: Path) -> Story:
@@ -133,8 +165,12 @@ def _empty(folder: Path) -> None:
     marker = folder / ".evidence-demo"
     if folder.exists() and any(folder.iterdir()) and not marker.exists():
         raise SetupError(f"{folder} is not empty and not a demo's", next_step="name another folder in DEMO_DIR")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in folder.iterdir():  # the folder itself stays: somebody may hold it
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        else:
+            each.unlink()
     marker.touch()
 
 

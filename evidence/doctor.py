@@ -284,6 +284,9 @@ def _is_made(settings: Settings) -> bool:
 
 def _agency_key(settings: Settings) -> Iterator[Finding]:
     path = settings.agency_key_path
+    if not path.exists() and not _is_made(settings):
+        yield Finding("agency key", "wrong", "There is no agency key yet.", "evidence migrate")
+        return
     try:
         AgencyKeyring.load(path)
     except SetupError as error:

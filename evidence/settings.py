@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8400, description="Port to listen on.")
+    port: int = Field(default=8400, ge=1, le=65535, description="Port to listen on.")
     public_url: str | None = Field(default=None, description="How clients reach us, when it is not http://host:port.")
     worker_concurrency: int = Field(default=2, ge=1, description="Jobs one worker runs at the same time.")
 

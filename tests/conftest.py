@@ -1,6 +1,7 @@
 """What tests of all parts share: a real database, sessions on it, a clock that stands."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from evidence.database import Sessions, connect
+from evidence.database import Sessions, connect, unit_of_work
 from evidence.database import sessions as session_factory
 from evidence.engines import postgres
 from evidence.engines.postgres import Cluster
@@ -76,10 +77,14 @@ def _shared_sessions(cluster: Cluster, template: str) -> Iterator[Sessions]:
 
 @pytest.fixture
 def session(_shared_sessions: Sessions) -> Iterator[Session]:
-    """One unit of work of the application, rolled back at the end. Quicker than `sessions`; never commit it."""
-    with _shared_sessions() as session:
+    """One unit of work of the application, rolled back at the end. Quicker than `sessions`."""
+
+    class EndError(Exception):
+        pass
+
+    with suppress(EndError), unit_of_work(_shared_sessions) as session:
         yield session
-        session.rollback()
+        raise EndError
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ class EnrolmentRequest(BaseModel):
     """What a dock brings: the code a person typed into it, and its public key."""
 
     code: str = Field(min_length=1, max_length=100)
+    name: str | None = Field(default=None, max_length=80, description="Its name, if it knows the one it was given.")
     public_key: dict[str, Any] = Field(
         description="Its public key as a JWK: EC on P-256. The private key never leaves the dock.",
         examples=[{"kty": "EC", "crv": "P-256", "x": "...", "y": "..."}],
@@ -92,7 +93,13 @@ def invite_dock(
 def enrol_dock(asked: EnrolmentRequest, room: AppRoom, session: DatabaseSession, request_id: RequestId) -> DockShown:
     """Enrol a dock: its public key, against a one-time code. The code is what is asked for instead of a token."""
     dock = machines.enrol(
-        session, room.recorder, code=asked.code, public_key=asked.public_key, at=room.clock(), request_id=request_id
+        session,
+        room.recorder,
+        code=asked.code,
+        name=asked.name,
+        public_key=asked.public_key,
+        at=room.clock(),
+        request_id=request_id,
     )
     return DockShown.model_validate(dock)
 

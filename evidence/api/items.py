@@ -28,7 +28,9 @@ class ItemContent(BaseModel):
 
     filename: str
     content_type: str
-    recorded_at: datetime | None = Field(description="By the camera's clock.")
+    recorded_at: datetime | None = Field(
+        description="As whoever brought it said: by the camera's clock, if a camera wrote it."
+    )
     camera: str | None
     officer: str | None = Field(description="Badge, as the dock or person named it.")
     incident: str | None

@@ -306,7 +306,7 @@ async def _append(
 
 async def _sealed(intake: Intake, upload_id: UploadId) -> Upload:
     """Wait for the end of an upload that has all its bytes, but not for ever; return what it is by then."""
-    sealing = asyncio.wrap_future(intake.seal(upload_id))
+    sealing = asyncio.wrap_future(await intake.asked(intake.seal, upload_id))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(sealing), PATIENCE)
     return await intake.asked(intake.load, upload_id)

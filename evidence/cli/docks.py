@@ -77,7 +77,7 @@ def enrol(
         read_trust(trust)
         given = code or _invite(name, profile)[0]
         key = DockKey.load_or_create(folder)
-        answer = connection.post(DOCKS, {"code": given, "public_key": key.public_jwk()})
+        answer = connection.post(DOCKS, {"code": given, "name": name, "public_key": key.public_jwk()})
     # The keys first: a dock that is enrolled always has what it checks receipts with.
     write_private(folder / "trust.json", trust)
     dock = Dock(

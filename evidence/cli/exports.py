@@ -1,5 +1,6 @@
 """`evidence export`: a package that a stranger can verify, from one or more evidence items."""
 
+import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -41,6 +42,13 @@ def export(
     """Write a package with originals, custody records and signed receipts; it appears only when it is whole."""
     if to.exists():
         raise InvalidError(f"{to} is there already", next_step="choose another name, or move it away")
+    # Asked before the server is: an export that begins is on record for ever, however it ends.
+    if not os.access(to.absolute().parent, os.W_OK | os.X_OK):
+        raise InvalidError(
+            f"there is no folder {to.absolute().parent} that you may write to", next_step="name another with --out"
+        )
+    if not reason.strip():
+        raise InvalidError("the reason is empty", next_step="say with --reason why it is exported")
     out.plan([Step(act="export", name=item, why=reason) for item in items], dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run", items=items)

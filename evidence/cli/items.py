@@ -117,7 +117,8 @@ def _row(item: dict[str, Any]) -> list[str]:
         content.get("camera") or "",
         content.get("officer") or "",
         readable_size(item["size"]),
-        content.get("filename") or "(content not shown to your role)",
+        (content.get("filename") or "(content not shown to your role)")
+        + ("  (declared: none)" if item["declared"] == "none" else ""),
     ]
 
 
@@ -126,7 +127,7 @@ def lines(item: dict[str, Any]) -> list[tuple[str, str]]:
     content = item.get("content") or {}
     declared = {
         "sha256": "its digest was declared before it arrived",
-        "none": "its digest was NOT declared before it arrived",
+        "none": "none: its digest was NOT declared before it arrived",
     }
     said = [
         ("number", item["number"]),
@@ -137,7 +138,7 @@ def lines(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", item["sha256"]),
         ("declared", declared.get(item["declared"], item["declared"])),
         ("received", item["received_at"]),
-        ("recorded", content.get("recorded_at") and f"{content['recorded_at']} (by the camera's clock)"),
+        ("recorded", content.get("recorded_at") and f"{content['recorded_at']} (as said when it was brought in)"),
         ("camera", content.get("camera")),
         ("officer", content.get("officer")),
         ("incident", content.get("incident")),

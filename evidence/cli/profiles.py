@@ -26,6 +26,9 @@ ProfileName = Annotated[
     str, typer.Option("--profile", envvar="EVIDENCE_PROFILE", help="Which sign-in to use, when you have several.")
 ]
 
+DEFAULT = "default"
+"""The profile of whoever names none."""
+
 SIGN_IN = "evidence sign-in --url ADDRESS --email EMAIL"
 
 
@@ -86,8 +89,8 @@ def forget(name: str) -> bool:
 
 
 def url_for(name: str, given: str | None = None) -> str:
-    """Return the server's address: as given, from the environment, from the profile, or the default."""
-    profile = read(name)
+    """Return the server's address: as given, from the environment, from this profile or the default one, or ours."""
+    profile = read(name) or read(DEFAULT)
     return (given or os.environ.get("EVIDENCE_URL") or (profile.url if profile else DEFAULT_URL)).rstrip("/")
 
 

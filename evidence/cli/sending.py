@@ -168,7 +168,7 @@ def _show_received(out: Output, name: str, row: "SentFile") -> None:
     what = f"the same bytes as {number}, received again" if row.note == AGAIN else f"received as {number}"
     out.verified(
         name,
-        f"{what}; the receipt is signed and names sha256 {row.sha256}",
+        f"{what}; its signed receipt was checked; sha256 {row.sha256}",
         item=row.item,
         number=row.number,
         size=row.size,
@@ -196,7 +196,8 @@ def _ended(
     skipped = planned - len(received) - len(codes)
     if not wrong and not received:
         code = ExitCode.NOTHING_TO_DO
-        out.say("Nothing to do: everything here was received before.")
+        before = "everything here was received before" if planned else "there is no recording here"
+        out.say(f"Nothing to do: {before}.")
     elif not wrong:
         code = ExitCode.OK
     elif codes and codes[-1] in (ExitCode.TEMPORARY, ExitCode.REFUSED):
@@ -205,7 +206,7 @@ def _ended(
         code = codes[0]
     else:
         code = ExitCode.SOME_FAILED
-    out.remark(f"{len(received)} received, {skipped} skipped, {wrong} with a problem.")
+    out.remark(f"{len(received)} received, {skipped} received before or in quarantine, {wrong} with a problem.")
     out.sum_up(
         code,
         received=len(received),

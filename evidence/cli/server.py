@@ -49,7 +49,7 @@ def read_settings(**given: Any) -> "Settings":
 def serve(
     out: Output,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Run no worker; one runs elsewhere.")] = False,
 ) -> ExitCode:
     """Run the server, with a worker beside it, until it is told to stop."""
@@ -154,7 +154,7 @@ def _listening(settings: "Settings") -> Iterator[socket.socket]:
         except OSError as error:
             raise SetupError(
                 f"cannot listen on {settings.host}:{settings.port}: {(error.strerror or 'refused').lower()}",
-                next_step="choose another --port, or stop what listens there",
+                next_step="choose another --host or --port, or stop what listens there",
             ) from None
         yield listener
 

@@ -20,7 +20,7 @@ def check(
         list[Path] | None,
         typer.Option("--receipt", metavar="<path>", help="A receipt that somebody else kept. Repeatable."),
     ] = None,
-    history: Annotated[bool, typer.Option("--history", help="Tell every record of every item, in words.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Tell all that each record says, in words.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, for programs.")] = False,
 ) -> None:
     """Check a package offline: what is altered, missing or out of order is named with its place.

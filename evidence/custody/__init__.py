@@ -22,7 +22,7 @@ map is in evidence/proof/FORMAT.md.  `receipts` gives the caller something to ho
 from dataclasses import dataclass, field
 
 from sqlalchemy import event as listening
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from evidence.custody import ledger
 from evidence.custody.events import CustodyEvent
@@ -32,12 +32,15 @@ from evidence.database import at_the_end
 __all__ = ["SealedRecord", "record", "seal"]
 
 _QUEUE = "custody_queue"
+_SAVEPOINTS = "custody_savepoints"
 
 
 @dataclass(slots=True)
 class _Queue:
     drafts: list[Draft] = field(default_factory=list)
     is_sealed: bool = False
+    is_lost: bool = False
+    """It was sealed, and that was rolled back: nothing of this unit of work may be kept any more."""
 
 
 def record(session: Session, event: CustodyEvent) -> None:
@@ -85,5 +88,26 @@ def _require_sealed(session: Session) -> None:
     """Refuse a commit past the unit of work, which would keep the act and lose its record."""
     queue: _Queue | None = session.info.get(_QUEUE)
     # A savepoint that is released asks too; it keeps nothing by itself.
-    if queue is not None and not queue.is_sealed and not session.in_nested_transaction():
+    if queue is None or session.in_nested_transaction():
+        return
+    if queue.is_lost:
+        raise RuntimeError("the custody of this unit of work was sealed and then rolled back")
+    if queue.drafts and not queue.is_sealed:
         raise RuntimeError("custody events are queued: end the unit of work by evidence.database.unit_of_work")
+
+
+@listening.listens_for(Session, "after_transaction_create")
+def _remember_how_many(session: Session, transaction: SessionTransaction) -> None:
+    """Note, for every savepoint, what was queued when it began."""
+    queue: _Queue | None = session.info.get(_QUEUE)
+    if transaction.nested:
+        session.info.setdefault(_SAVEPOINTS, {})[transaction] = len(queue.drafts) if queue else 0
+
+
+@listening.listens_for(Session, "after_soft_rollback")
+def _forget_what_did_not_happen(session: Session, transaction: SessionTransaction) -> None:
+    """Take out of the queue what was recorded of acts that were rolled back, all or to a savepoint."""
+    queue: _Queue | None = session.info.get(_QUEUE)
+    if queue is not None:
+        queue.is_lost |= queue.is_sealed
+        del queue.drafts[session.info.get(_SAVEPOINTS, {}).pop(transaction, 0) :]

@@ -42,6 +42,7 @@ _SERVER_SETTINGS = {
     "port": str(PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "200",
+    "timezone": "UTC",
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",

@@ -176,8 +176,10 @@ class Intake:
         with self._guard:
             if self._writers.get(writer.upload_id) is writer:
                 del self._writers[writer.upload_id]
-        if writer.whole:
-            self._begin_sealing(writer.upload_id, writer.fence)
+            # In one go: whoever finds no writer any more finds the sealing that was handed its fence.
+            handed = writer.whole and self._begin_sealing(writer.upload_id, writer.fence)
+        if writer.whole and not handed:
+            self.fences.release(writer.fence)
         writer.close()
 
     def interrupt(self, upload_id: UploadId) -> None:
@@ -194,8 +196,17 @@ class Intake:
                 raise BusyError("What arrived before is still being stored.", next_step="Wait a moment and ask again.")
 
     def seal(self, upload_id: UploadId) -> Future[None]:
-        """Begin, or go on waiting for, the end of an upload all of whose bytes are here."""
-        return self._begin_sealing(upload_id, None)
+        """Begin, or go on waiting for, the end of an upload all of whose bytes are here.
+
+        Waits for a writer in this process that is about to hand it over; raises BusyError if it does not.
+        """
+        with self._guard:
+            writer = self._writers.get(upload_id)
+        if writer is not None and not writer.closed.wait(_LETTING_GO):
+            raise BusyError("What arrived is still being stored.", next_step="Wait a moment and ask again.")
+        with self._guard:
+            self._begin_sealing(upload_id, None)
+            return self._sealing[upload_id]
 
     def close(self) -> None:
         """Stop taking on work and wait for what is under way; unfinished uploads stay as durable as they are."""
@@ -213,11 +224,12 @@ class Intake:
             pool.shutdown()
         self.fences.close()
 
-    def _begin_sealing(self, upload_id: UploadId, fence: Fence | None) -> Future[None]:
-        with self._guard:
-            if upload_id not in self._sealing:
-                self._sealing[upload_id] = self._sealers.submit(self._seal, upload_id, fence)
-            return self._sealing[upload_id]
+    def _begin_sealing(self, upload_id: UploadId, fence: Fence | None) -> bool:
+        """Begin under the guard, with the fence if there is one; say whether it was not under way already."""
+        if upload_id in self._sealing:
+            return False
+        self._sealing[upload_id] = self._sealers.submit(self._seal, upload_id, fence)
+        return True
 
     def _seal(self, upload_id: UploadId, fence: Fence | None) -> None:
         with self._guard:

@@ -81,12 +81,15 @@ def finish(
     BusyError when another process is at it, UnavailableError when store, database or another
     upload of the same bytes is in the way; it may be called again after either.
     """
-    if _has_ended(room, upload_id):
+    if fence is None and _has_ended(room, upload_id):
         return
+    # From here on a fence that was handed over is let go of, whatever happens.
     with fences.held(upload_id, state="sealing", fence=fence) as fence:
         with reading(room.sessions) as session:
             upload = session.get_one(Upload, upload_id)
             row = uploads.object_of(session, upload)
+        if upload.state != "sealing":
+            return
         if trailing is not None:
             trailing.catch_up()
         try:

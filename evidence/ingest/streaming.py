@@ -33,7 +33,10 @@ TURN_SIZE = 8 << 20
 """Bytes of a body after which it is another's turn."""
 
 PAUSE = 0.1
-"""Seconds after which a body that brings nothing loses its turn: a slow sender keeps nobody waiting."""
+"""Seconds after which a body that brings next to nothing loses its turn: a slow sender keeps nobody waiting."""
+
+LITTLE = 16 << 10
+"""Bytes in that time that are next to nothing. Who brought so little has a turn for each part, and no longer."""
 
 IDLE = 60.0
 """Seconds after which a client that sends nothing is taken for gone."""
@@ -196,25 +199,29 @@ class Turn:
         self._turns = turns
         self._left = 0
         self._loop = asyncio.get_running_loop()
-        self._used = 0.0
+        self._brought = 0
+        self._is_slow = False
+        self._waits_for_us = False
         self._watch: asyncio.TimerHandle | None = None
 
     async def begin(self) -> None:
         """Return when it is this body's turn, which it may be already."""
-        self._used = math.inf
+        self._waits_for_us = True
         if not self._left:
             await self._turns.acquire()
             self._left = TURN_SIZE
 
     def use(self, length: int) -> None:
-        """Count what was read. The turn ends with its last byte, or when nothing follows for a while."""
-        if length >= self._left:
+        """Count what was read. The turn ends with its last byte, or when next to nothing follows for a while."""
+        self._waits_for_us = False
+        self._is_slow = self._is_slow and length < LITTLE
+        if length >= self._left or self._is_slow:
             self.end()
             return
         self._left -= length
-        self._used = self._loop.time()
+        self._brought += length
         if self._watch is None:
-            self._watch = self._loop.call_later(PAUSE, self._look)
+            self._look_later()
 
     def end(self) -> None:
         """Let others have the turn. Harmless to repeat."""
@@ -226,12 +233,16 @@ class Turn:
             self._turns.release()
 
     def _look(self) -> None:
-        """End the turn if it is not used. One timer looks again and again: one for every part would cost more."""
-        pause = self._loop.time() - self._used
-        if pause < PAUSE:
-            self._watch = self._loop.call_later(PAUSE - max(pause, 0.0), self._look)
+        """End the turn if it is hardly used. One timer looks again and again: one for every part would cost more."""
+        if self._waits_for_us or self._brought >= LITTLE:
+            self._look_later()
         else:
+            self._is_slow = True
             self.end()
+
+    def _look_later(self) -> None:
+        self._brought = 0
+        self._watch = self._loop.call_later(PAUSE, self._look)
 
 
 class Body:

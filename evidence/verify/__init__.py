@@ -7,7 +7,7 @@ so the whole of it can be read, and runs from one file on any Python.
     bundle        open a zip or folder safely
     examination   read each part of it once
     checks        the numbered checks; each can be left out, and stronger ones added
-    verdict       findings and verdict; `report` puts them into words
+    verdict       findings and verdict; `report` puts them into words, `words` what records say
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from evidence.proof import FormatError
+from evidence.proof import FormatError, note, receipt
 from evidence.proof.note import LARGEST_NOTE
 from evidence.proof.trust import LARGEST_FILE, Trust, parse
 from evidence.verify import Event, UnreadableError, report, verify
+from evidence.verify.words import plain
 
 EXIT_CODES = {"verified": 0, "unreadable": 2, "broken": 7, "incomplete": 8}
 
@@ -17,10 +18,13 @@ EXIT_CODES = {"verified": 0, "unreadable": 2, "broken": 7, "incomplete": 8}
 _NEXT_TRUST = "Ask the agency, another way than by the package, for its trust file."
 _NEXT_RECEIPT = "Check the name of the receipt; give it as it was received."
 
+_RECEIPT = receipt.VERSION.encode()
+"""How a receipt begins; a file that begins so is judged as one, whatever became of the rest."""
+
 _MEANINGS = """\
 exit status:
   0  verified: everything that is signed is as it was recorded
-  2  nothing was verified: no package, no trust file, or no receipt could be read
+  2  nothing was verified: there is no package or no trust file, or --receipt names what is no receipt
   7  broken: something is altered or missing, or the trust file is another installation's
   8  incomplete: nothing wrong was found, but a part that is required is still to come
 
@@ -65,9 +69,9 @@ def main(arguments: list[str]) -> int:
         if asked.json:
             _tell(verdict.members())
         else:
-            sys.stdout.write(report.write(verdict))
+            sys.stdout.writelines(f"{line}\n" for line in report.lines(verdict))
         return EXIT_CODES[verdict.outcome]
-    sys.stderr.write(f"Nothing was verified: {report.plain(message)}.\n{next_step}\n")
+    sys.stderr.write(f"Nothing was verified: {plain(message)}.\n{next_step}\n")
     if asked.json:
         _tell({"kind": "summary", "verdict": "unreadable", "findings": [], "error": message, "next_step": next_step})
     return EXIT_CODES["unreadable"]
@@ -90,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a receipt that somebody else kept; may be given several times",
     )
-    parser.add_argument("--history", action="store_true", help="tell every record of every item, in words")
+    parser.add_argument(
+        "--history", action="store_true", help="tell all that every record of every item says, in words"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line; the last is the summary")
     return parser
 
@@ -108,9 +114,15 @@ def _read_trust(path: Path) -> Trust:
 def _read_receipt(path: Path) -> tuple[str, bytes]:
     try:
         with path.open("rb") as file:
-            return path.name, file.read(LARGEST_NOTE + 1)
+            raw = file.read(LARGEST_NOTE + 1)
     except OSError as wrong:
         raise _UnusableError(f"the receipt {path} cannot be read ({wrong.strerror})", _NEXT_RECEIPT) from None
+    try:
+        if not raw.startswith(_RECEIPT):
+            note.parse_bytes(raw)
+    except FormatError as wrong:
+        raise _UnusableError(f"the file {path} is no receipt: {wrong}", _NEXT_RECEIPT) from None
+    return path.name, raw
 
 
 def _tell(event: Event) -> None:

@@ -33,12 +33,21 @@ MOST_GROWTH = 64 << 20
 _LARGEST_DIRECTORY = 32 << 20
 _ORIGINAL = re.compile(r"(?:[^/]+/)?data/items/[^/]+/original/.+")
 _ANCHORS = (package.INDEX, package.HEADS, package.MANIFEST, package.BAGIT)
+_ENTRY = b"PK\x01\x02"
 _END = b"PK\x05\x06"
+_END_SIZE = 22
+"""Bytes of an end record, without its comment."""
+
 _SECOND_NAME = 0x7075
 """Number of the Unicode path field: Info-ZIP takes the name in it instead of the entry's own."""
 
 _END64 = b"PK\x06\x06"
 _LOCATOR = b"PK\x06\x07"
+
+_REPACKED = (
+    "an original is compressed, and packages store originals as they are: packing a package anew does this. "
+    "The original was not read. Ask for the package again as it was made, or unpack this one and check the folder"
+)
 
 _NO_SUCH_PLACE = (OSError, OverflowError, ValueError)
 """What a file says to a place that no file can have: a directory may name any number of 64 bits."""
@@ -268,6 +277,11 @@ def _find_directory(stream: BinaryIO) -> int:
         raise UnreadableError(
             "it is neither a folder nor a whole zip", next_step="Give the zip as you received it, not cut off."
         )
+    if _is_cut_off(tail, size - len(tail)):
+        raise UnreadableError(
+            "the zip is cut off: it ends inside its own end record",
+            next_step="Give the zip as you received it, not cut off.",
+        )
     end = size - 22
     if not tail[-22:].startswith(_END) or tail[-2:] != b"\0\0":
         raise _AmbiguousError("bytes lie behind its end")
@@ -294,7 +308,7 @@ def _find_directory(stream: BinaryIO) -> int:
     directory = stream.read(length)
     found = place = 0
     while place < length:
-        if directory[place : place + 4] != b"PK\x01\x02" or length - place < 46:
+        if directory[place : place + 4] != _ENTRY or length - place < 46:
             raise _AmbiguousError("its directory holds something else than files")
         name_size, extra_size, comment_size = struct.unpack_from("<HHH", directory, place + 28)
         if comment_size:
@@ -306,6 +320,47 @@ def _find_directory(stream: BinaryIO) -> int:
     if place != length or found != count:
         raise _AmbiguousError("its directory does not hold as many files as its end record says")
     return at
+
+
+def _is_cut_off(tail: bytes, start: int) -> bool:
+    """Say whether a zip ends inside its end record, given its last bytes and where in the file they begin.
+
+    Behind a whole zip may lie what looks like the begin of another end record: nothing is cut off there.
+    """
+    *before, last = (found.start() for found in re.finditer(_END, tail))
+    there = len(tail) - last
+    if there >= _END_SIZE + _comment_size(tail, last):
+        return False
+    return _follows_a_directory(tail, last) and not any(_ends_a_zip(tail, at, start) for at in before)
+
+
+def _comment_size(tail: bytes, end: int) -> int:
+    """Return how long an end record says that its comment is; nought if it does not come to that."""
+    return int.from_bytes(tail[end + 20 : end + _END_SIZE], "little")
+
+
+def _follows_a_directory(tail: bytes, end: int) -> bool:
+    """Say whether the last entry of a directory, or a locator, ends where an end record begins."""
+    if _has_locator(tail, end):
+        return True
+    for found in re.finditer(_ENTRY, tail[: max(0, end - 42)]):
+        if found.start() + 46 + sum(struct.unpack_from("<HHH", tail, found.start() + 28)) == end:
+            return True
+    return False
+
+
+def _has_locator(tail: bytes, end: int) -> bool:
+    return end >= 20 and tail.startswith(_LOCATOR, end - 20)
+
+
+def _ends_a_zip(tail: bytes, end: int, start: int) -> bool:
+    """Say whether an end record is there and names a directory that ends where it begins, so that a zip is whole."""
+    if end + _END_SIZE > len(tail):
+        return False
+    if _has_locator(tail, end):
+        (record,) = struct.unpack_from("<Q", tail, end - 12)
+        return bool(record + 76 == start + end)
+    return bool(sum(struct.unpack_from("<II", tail, end + 12)) == start + end)
 
 
 def _ends_of_data(entries: list[zipfile.ZipInfo], directory_at: int) -> dict[int, int]:
@@ -337,7 +392,7 @@ def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
     if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
         return "its sizes in the zip contradict each other"
     if entry.compress_type == zipfile.ZIP_DEFLATED and _ORIGINAL.fullmatch(entry.filename):
-        return "an original is compressed; originals are stored as they are"
+        return _REPACKED
     if entry.file_size > max(entry.compress_size * LARGEST_RATIO, 1 << 20):
         return f"it would grow from {entry.compress_size} to {entry.file_size} bytes: a bomb"
     if entry.header_offset + 30 + entry.compress_size > end:

@@ -20,8 +20,8 @@ from evidence.proof import package
 from evidence.proof.receipt import Receipt
 from evidence.verify import lists, originals
 from evidence.verify.examination import Examination
-from evidence.verify.history import History, Received, Told
-from evidence.verify.verdict import KEPT, Entry, Finding
+from evidence.verify.history import History, Received
+from evidence.verify.verdict import KEPT, Finding
 
 Check = Callable[[Examination], Iterable[Finding]]
 """Looks at a package under examination and says what is wrong with it. A stronger checker is one more of these."""
@@ -54,7 +54,7 @@ def check_chains(seen: Examination) -> Iterator[Finding]:
         report.received_at, report.exported_at = history.received_at, history.exported_at
         if history.sound and history.received is not None:
             report.sha256, report.filename = history.received.sha256.hex(), history.filename
-        report.history = [_entry(told, history) for told in history.told]
+        report.history = history.told
         if item.records in seen.bundle.refused:
             continue
         if item.records in seen.damaged:
@@ -197,13 +197,6 @@ CHECKS: tuple[Check, ...] = (
     check_kept_receipts,
 )
 """Every check, in order."""
-
-
-def _entry(told: Told, history: History) -> Entry:
-    """Put the fields that were disclosed beside what a record says openly."""
-    values = history.ledger.values
-    fields = [values[digest] for digest in told.salted if digest in values]
-    return Entry(told.seq, told.at, told.act, told.actor, tuple(fields), len(told.salted) - len(fields))
 
 
 def _wrong_receipt(receipt: Receipt, chain: str, history: History) -> str | None:

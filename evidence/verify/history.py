@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from evidence.proof import FormatError, acts, canonical, chain, disclosure
 from evidence.proof.heads import Head
+from evidence.verify import words
+from evidence.verify.verdict import Entry
 
 LONGEST_DISCLOSURE = 1 << 20
 """Bytes of one disclosure's text."""
@@ -28,9 +30,8 @@ RECEPTIONS = frozenset({"item.received", "item.transfer_received"})
 FILENAME = "filename"
 """The disclosed field of a reception that says what the original was called when it came."""
 
-LONGEST_NAME = 100
-LONGEST_VALUE = 300
-"""Letters of a disclosed name and value that are kept for showing."""
+LONGEST_FILENAME = 300
+"""Letters of that name that are kept for showing."""
 
 _OPENING, _CLOSING = b'{"disclosures":[', b"]}"
 _QUOTED = re.compile(rb'"([A-Za-z0-9_-]+)"')
@@ -44,17 +45,6 @@ class Received:
     sha256: bytes
     size: int | None
     chunks: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One record as it is told: what it says openly, and the digests of the fields it does not."""
-
-    seq: int
-    at: str
-    act: str
-    actor: str
-    salted: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -71,7 +61,7 @@ class History:
     exported_at: str | None = None
     received_seq: int = 0
     tell: bool = False
-    told: list[Told] = field(default_factory=list)
+    told: list[Entry] = field(default_factory=list)
     leaves: dict[int, set[bytes]] = field(default_factory=dict)
     ledger: "Ledger" = field(default_factory=lambda: Ledger(iter(()), frozenset()))
 
@@ -114,9 +104,8 @@ class History:
         if act == "item.exported":
             self.exported_at = at.decode()
         if self.tell:
-            actor = value.get("actor")
-            by = f"{actor.get('type')} {actor.get('id')}" if type(actor) is dict else "nobody named"
-            self.told.append(Told(seq, at.decode(), act, by, tuple(salted or ())))
+            fields = self.ledger.take(salted or ())
+            self.told.append(Entry(seq, at.decode(), body, fields, len(salted or ()) - len(fields)))
         return None
 
     def _receive(self, value: dict[str, canonical.Value]) -> None:
@@ -145,7 +134,7 @@ def read_history(
     """Walk the records of one chain, given as blocks of bytes, with the disclosures beside them.
 
     `receipts` are the numbers of the records for which a receipt is at hand.  To `tell` a history,
-    its records and disclosed fields are kept; for as long as that is asked, memory grows with it.
+    its bodies and the words of its disclosed fields are kept; for as long as that is asked, memory grows with it.
     """
     ledger = Ledger(read_disclosures(disclosures), withheld, keep=tell)
     history = History(ledger=ledger, leaves={seq: set() for seq in receipts}, tell=tell)
@@ -157,12 +146,13 @@ def read_history(
 
 
 @dataclass(frozen=True, slots=True)
-class _Early:
-    """A disclosure that stands before its record: its place in the file, and what it says."""
+class _Kept:
+    """A disclosure: its place in the file, and as much of what it says as is shown."""
 
     number: int
     name: str
     value: str
+    filename: str
 
 
 class Ledger:
@@ -172,7 +162,7 @@ class Ledger:
     file itself); `missing` says of records, by number, how many digests are neither disclosed nor
     withheld.  Both hold the first MOST_NAMED; the counts are of all.  `stray_names` says what strays
     call themselves, which nobody vouches for; `filename` the record and value of the first field of
-    that name; `values` the fields that belong, by digest, if they are to be kept.
+    that name; `values` the fields that belong, by digest and in words, if they are to be kept until they are taken.
     """
 
     def __init__(self, texts: Iterator[str], withheld: Collection[str], *, keep: bool = False) -> None:
@@ -180,9 +170,9 @@ class Ledger:
         self._withheld = withheld
         self._exhausted = False
         self._awaited: dict[str, int] = {}
-        self._early: dict[str, _Early] = {}
+        self._early: dict[str, _Kept] = {}
         self._keep = keep
-        self.values: dict[str, tuple[str, str]] = {}
+        self.values: dict[str, words.Field] = {}
         self.filename: tuple[int, str | None] = (0, None)
         self.stray_names: dict[int, str] = {}
         self.disclosed = 0
@@ -198,13 +188,19 @@ class Ledger:
             if digest in self._withheld:
                 self.withheld += 1
             elif (early := self._early.pop(digest, None)) is not None:
-                self._belongs(seq, digest, early.name, early.value)
+                self._belongs(seq, digest, early)
             elif self._exhausted:
                 self._miss(seq)
             else:
                 self._awaited[digest] = seq
         while self._awaited and not self._exhausted:
             self._take_next()
+
+    def take(self, salted: Iterable[str]) -> tuple[words.Field, ...]:
+        """Return the disclosed fields of the record whose digests were expected last, and keep them no longer."""
+        fields = tuple(self.values[digest] for digest in salted if digest in self.values)
+        self.values.clear()
+        return fields
 
     def close(self) -> None:
         """Take what disclosures are left; what no record committed to is a stray."""
@@ -217,7 +213,7 @@ class Ledger:
         try:
             number, text = next(self._texts)
             shown = disclosure.parse(text)
-            digest, name = shown.digest, sys.intern(shown.name[:LONGEST_NAME])
+            digest, name = shown.digest, sys.intern(words.shortened(shown.name, words.LONGEST_NAME))
         except StopIteration:
             self._exhaust()
         except _ListError as wrong:
@@ -226,22 +222,24 @@ class Ledger:
         except FormatError as wrong:
             self._stray(number, str(wrong))
         else:
-            value = _in_words(shown.value) if self._keep or name == FILENAME else ""
+            value = words.in_words(shown.value) if self._keep else ""
+            filename = _as_filename(shown.value) if name == FILENAME else ""
+            kept = _Kept(number, name, value, filename)
             if (seq := self._awaited.pop(digest, None)) is not None:
-                self._belongs(seq, digest, name, value)
+                self._belongs(seq, digest, kept)
             elif digest in self._withheld:
                 self._stray(number, "the index says that it is withheld, and here it is", name)
             elif len(self._early) < MOST_EARLY:
-                self._early[digest] = _Early(number, name, value)
+                self._early[digest] = kept
             else:
                 self._stray(number, "too many disclosures are out of the order of their records", name)
 
-    def _belongs(self, seq: int, digest: str, name: str, value: str) -> None:
+    def _belongs(self, seq: int, digest: str, shown: _Kept) -> None:
         self.disclosed += 1
-        if name == FILENAME and not self.filename[0]:
-            self.filename = (seq, value)
+        if shown.name == FILENAME and not self.filename[0]:
+            self.filename = (seq, shown.filename)
         if self._keep:
-            self.values[digest] = (name, value)
+            self.values[digest] = (shown.name, shown.value)
 
     def _exhaust(self) -> None:
         self._exhausted = True
@@ -300,8 +298,8 @@ def _unquoted(quoted: bytes) -> str:
     return found[1].decode()
 
 
-def _in_words(value: canonical.Value) -> str:
-    return (value if type(value) is str else canonical.encode(value).decode())[:LONGEST_VALUE]
+def _as_filename(value: canonical.Value) -> str:
+    return words.shortened(value if type(value) is str else words.in_words(value), LONGEST_FILENAME)
 
 
 def _all_strings(values: list[canonical.Value]) -> bool:

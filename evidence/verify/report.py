@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from evidence.proof import acts, package
+from evidence.proof import acts, canonical, package
+from evidence.verify import words
 from evidence.verify.verdict import KEPT, MEANINGS, Entry, Finding, ItemReport, Verdict
+from evidence.verify.words import plain
 
 _OUTCOMES = {
     "verified": "VERIFIED: everything that is signed in this package is as it was recorded.",
@@ -34,10 +36,11 @@ What this means, and what it cannot mean
 
 def write(verdict: Verdict) -> str:
     """Return the verdict as text, ending in a newline."""
-    return "\n".join(_lines(verdict)) + "\n"
+    return "\n".join(lines(verdict)) + "\n"
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
+def lines(verdict: Verdict) -> Iterator[str]:
+    """Yield the verdict line by line, so that a long history need not be held twice."""
     yield _headline(verdict)
     yield ""
     called = f"Package {verdict.package or 'without a readable index'}"
@@ -129,14 +132,12 @@ def _item(item: ItemReport, findings: list[Finding]) -> Iterator[str]:
 
 
 def _entry(entry: Entry) -> Iterator[str]:
-    known = acts.ACTS.get(entry.act)
-    sentence = f"An act that this verifier does not know: {plain(entry.act)}." if known is None else known.sentence
+    body = canonical.decode(entry.body)
+    known = acts.ACTS.get(body["act"])
+    sentence = f"An act that this verifier does not know: {plain(body['act'])}." if known is None else known.sentence
     yield f"  record {entry.seq}, {entry.at}: {sentence}"
-    yield f"      by {plain(entry.actor)}"
-    for name, value in entry.fields:
-        yield f'      {plain(name)}: "{plain(value)}"'
-    if entry.withheld:
-        yield f"      {_count(entry.withheld, 'field')} not shown"
+    for line in words.tell(body, entry.fields, entry.withheld):
+        yield f"      {words.harmless(line)}"
 
 
 def _see(item: ItemReport, findings: list[Finding], kinds: str, *, path: str = "") -> str:
@@ -158,13 +159,6 @@ def _withheld(verdict: Verdict) -> Iterator[str]:
         return
     yield f"Withheld: {_count(fields, 'field')} and {_count(verdict.withheld_objects, 'original')}."
     yield f'Reason given: "{plain(verdict.reason)}"' if verdict.reason else "Reason given: none"
-
-
-def plain(text: str) -> str:
-    """Keep a text of the package from moving the cursor, or from passing for ours by a line of its own."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:2000])
-    # A row of blanks would push what follows to the next line of a terminal.
-    return " ".join(filter(None, shown.split(" ")))
 
 
 def _count(number: int, what: str) -> str:

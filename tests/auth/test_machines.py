@@ -40,8 +40,17 @@ def invite(session: Session, recorder: Remembered, agency: Agency, name: str = "
     )
 
 
-def enrol(session: Session, code: str, key: dict[str, str] | None = None, *, later: timedelta = timedelta(0)) -> Dock:
-    return machines.enrol(session, Remembered(), code=code, public_key=key or a_key(), at=NOON + later, request_id="r2")
+def enrol(
+    session: Session,
+    code: str,
+    key: dict[str, str] | None = None,
+    *,
+    later: timedelta = timedelta(0),
+    name: str | None = None,
+) -> Dock:
+    return machines.enrol(
+        session, Remembered(), code=code, name=name, public_key=key or a_key(), at=NOON + later, request_id="r2"
+    )
 
 
 def test_a_dock_is_enrolled_for_its_code_and_both_acts_are_reported(
@@ -77,6 +86,15 @@ def test_a_code_may_be_typed_carelessly(session: Session, recorder: Remembered, 
     typed = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
 
     assert enrol(session, f" {typed} ").name == "Dock 1"
+
+
+def test_a_code_is_good_for_the_dock_it_was_made_for(session: Session, recorder: Remembered, agency: Agency) -> None:
+    code = invite(session, recorder, agency).code
+
+    with pytest.raises(EnrolmentCodeError):
+        enrol(session, code, name="Dock 2")
+
+    assert enrol(session, code, name=" Dock 1 ").name == "Dock 1"
 
 
 @pytest.mark.parametrize("code", ["", "x", "\0", "\ud800", "00000-00000-00000-00000", "é" * 20])

@@ -1,6 +1,7 @@
 """Connections that the server has closed are never handed out; what only reads begins and writes nothing."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -8,7 +9,8 @@ from sqlalchemy import create_engine, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from evidence import database
-from evidence.database import DatabaseAwayError, Sessions, execute_alone, reading, unit_of_work
+from evidence.database import DatabaseAwayError, Sessions, connect, execute_alone, reading, unit_of_work
+from evidence.database import sessions as session_factory
 from evidence.ingest.models import Upload
 from tests.support.database import Database, driver_url
 
@@ -27,6 +29,19 @@ def test_a_unit_of_work_after_a_restart_gets_a_fresh_connection(sessions: Sessio
         with unit_of_work(sessions) as first, unit_of_work(sessions) as second:
             assert (first.scalar(text("SELECT 1")), second.scalar(text("SELECT 1"))) == (1, 1)
         close_all(database)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_the_first_and_the_last_instant_can_be_read_wherever_the_server_stands(database: Database, zone: str) -> None:
+    with psycopg.connect(driver_url(database.superuser_url), autocommit=True) as administrator:
+        administrator.execute(f"ALTER DATABASE {administrator.info.dbname} SET timezone TO '{zone}'")
+    engine = connect(database.app_url)
+    instants = "SELECT timestamptz '0001-01-01 00:00:00+00', timestamptz '9999-12-31 23:59:59.999999+00'"
+    with unit_of_work(session_factory(engine)) as session:
+        first, last = session.execute(text(instants)).one()
+    engine.dispose()
+
+    assert (first, last) == (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 def test_a_connection_that_is_well_is_used_again(sessions: Sessions) -> None:

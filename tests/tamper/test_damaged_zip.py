@@ -1,5 +1,6 @@
 """Damage to the zip itself, at random and by name: always a verdict or "nothing was verified", never a crash."""
 
+import io
 import random
 import struct
 import tracemalloc
@@ -16,6 +17,7 @@ from evidence.verify import CHECKS, Finding, UnreadableError, verify
 from evidence.verify import __main__ as command
 from evidence.verify.bundle import DamagedError, open_bundle
 from evidence.verify.examination import Examination
+from tests.tamper.test_hostile_container import with_end64
 from tests.vectors import make
 
 GOLDEN = (Path(make.__file__).parent / "package_small.zip").read_bytes()
@@ -161,6 +163,67 @@ def test_each_of_these_once_ended_in_a_crash(named: str, tmp_path: Path, capsys:
     said = capsys.readouterr()
     assert ("Nothing was verified" in said.err) == (expected == 2)
     assert ("P01" in said.out or "O01" in said.out) == (expected == 7)
+
+
+END = GOLDEN.rindex(b"PK\x05\x06")
+LAST = entries(GOLDEN)[-1]
+ZIP64 = with_end64(GOLDEN)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        *(GOLDEN[:-lost] for lost in range(1, 22)),
+        *(ZIP64[:-lost] for lost in (1, 2, 18)),
+        GOLDEN[:-2] + b"\7\0comment"[:-1],
+    ],
+)
+def test_a_zip_that_ends_inside_its_end_record_is_cut_off_and_accused_of_nothing(
+    cut: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(cut, tmp_path) == 2
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "cut off" in said.err
+    assert "behind" not in said.err
+
+
+def test_a_cut_zip_that_holds_a_whole_zip_is_cut_off(tmp_path: Path) -> None:
+    """The end of the zip inside is not the end of the one around it."""
+    inner = make.zipped({"a": b""}, base="")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(package.BAGIT, package.BAGIT_TEXT)
+        archive.writestr("data/inner.zip", inner)
+        archive.writestr("data/inner64.zip", with_end64(inner))
+
+    assert status(out.getvalue()[:-1], tmp_path) == 2
+
+
+BEHIND = {
+    "a byte": b"\0",
+    "the begin of an end record": b"PK\x05\x06\0\0",
+    "an end record that announces a comment": b"PK\x05\x06" + bytes(16) + b"\xff\xff",
+    "the end of the zip again, cut off": GOLDEN[LAST:-3],
+    "the directory again, with an end record that announces a comment": GOLDEN[LAST:-2] + b"\xff\xff",
+}
+
+
+@pytest.mark.parametrize("what", BEHIND)
+@pytest.mark.parametrize("whole", [GOLDEN, ZIP64], ids=["zip", "zip64"])
+def test_bytes_that_do_lie_behind_the_end_are_still_altered(
+    whole: bytes, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(whole, tmp_path) == 0
+    assert status(whole + BEHIND[what], tmp_path) == 7
+    assert "bytes lie behind its end" in capsys.readouterr().out
+
+
+def test_an_end_record_of_nothing_is_not_taken_for_a_cut_one(tmp_path: Path) -> None:
+    """It stands where no directory ends, so nothing says that this was a zip's end."""
+    for raw in (b"PK\x06\x07PK\x05\x06" + bytes(16), b"PK\x05\x06" * 6, GOLDEN[: END - 1] + GOLDEN[END:-1]):
+        assert status(raw, tmp_path) == 7
 
 
 def test_a_check_that_reads_what_cannot_be_read_ends_in_a_finding(tmp_path: Path) -> None:

@@ -162,6 +162,18 @@ def test_a_compressed_original_is_named(tmp_path: Path) -> None:
     assert "compressed" in finding.message
 
 
+def test_a_package_that_was_packed_anew_is_told_what_to_do_and_that_is_right(tmp_path: Path) -> None:
+    raw = rewritten(nothing, compress=frozenset(make.pack()))
+
+    (finding,) = examine_zip(raw, tmp_path).findings
+
+    assert told(finding) == ("P01", None, None, ORIGINAL)
+    for words in ("packing a package anew", "Ask for the package again", "unpack this one and check the folder"):
+        assert words in finding.message
+    zipfile.ZipFile(tmp_path / "package.zip").extractall(tmp_path / "folder")
+    assert verify(tmp_path / "folder", make.trust_root()).outcome == "verified"
+
+
 def test_a_bomb_is_named_and_not_read(tmp_path: Path) -> None:
     def bomb(archive: zipfile.ZipFile) -> None:
         info = entry(BASE + "data/bomb")

@@ -151,6 +151,62 @@ def test_the_command_takes_several_receipts(tmp_path: Path, capsys: pytest.Captu
     assert "the receipt" in capsys.readouterr().err
 
 
+KEPT = make.receipt_for(records()[0])
+
+NO_RECEIPTS = {
+    "a letter": b"thank you\n\nsee you in court\n",
+    "nothing": b"",
+    "a letter with a receipt in it": b"here it is:\n" + KEPT + b"regards\n",
+    "bytes": bytes(range(256)),
+    "text that is not UTF-8": KEPT.decode().encode("utf-16"),
+    "a file that is too long": b"x" * (2 << 20),
+}
+
+WRONG_RECEIPTS = {
+    "a signature that does not hold": KEPT.replace(b"seq 1", b"seq 2"),
+    "no signature": KEPT.partition(b"\n\n")[0] + b"\n",
+    "other ends of line": KEPT.replace(b"\n", b"\r\n"),
+    "another first line": KEPT.replace(b".v1", b".v2"),
+    "another text, rightly signed": make.key("receipt").sign("thank you\n").encode(),
+    "a receipt that is too long": KEPT + b"x" * (2 << 20),
+}
+
+
+def status_with(kept: bytes, folder: Path) -> int:
+    (folder / "package.zip").write_bytes(make.zipped(make.pack()))
+    (folder / "trust.json").write_bytes(make.trust_root().write())
+    (folder / "kept.txt").write_bytes(kept)
+    asked = ["--trust", str(folder / "trust.json"), "--receipt", str(folder / "kept.txt")]
+    return command.main([str(folder / "package.zip"), *asked])
+
+
+@pytest.mark.parametrize("what", NO_RECEIPTS)
+def test_a_file_that_is_no_receipt_at_all_ends_with_2(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status_with(KEPT, tmp_path) == 0
+    capsys.readouterr()
+
+    assert status_with(NO_RECEIPTS[what], tmp_path) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{tmp_path / 'kept.txt'} is no receipt: " in said.err
+    assert "Check the name of the receipt" in said.err
+
+
+@pytest.mark.parametrize("what", WRONG_RECEIPTS)
+def test_a_receipt_that_is_wrong_ends_with_7(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_with(WRONG_RECEIPTS[what], tmp_path) == 7
+    assert "place    receipt given: kept.txt" in capsys.readouterr().out
+
+
+def test_the_help_says_what_becomes_of_a_file_that_is_no_receipt(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+
+    assert "--receipt names what is no receipt\n" in capsys.readouterr().out
+
+
 def test_the_heads_of_the_cheat_are_rightly_signed() -> None:
     """Negative control of the story: the package is not caught for another reason."""
     text = cut_and_signed_anew()[package.HEADS].decode().partition("\n\n")[0] + "\n"

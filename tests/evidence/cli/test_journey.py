@@ -442,6 +442,26 @@ def test_a_server_that_cannot_be_reached_ends_with_6(room: Installation, card: P
         assert "cannot be reached" in ended.stderr
 
 
+@pytest.mark.parametrize("reason", ["x", " "])
+def test_an_export_that_cannot_be_written_never_begins(room: Installation, tmp_path: Path, reason: str) -> None:
+    (tmp_path / "a.txt").write_bytes(os.urandom(10))
+    number = str(room.run("item", "add", tmp_path / "a.txt", "--json").of_kind("verified")[0]["number"])
+    to = tmp_path / ("none/p.zip" if reason.strip() else "p.zip")
+
+    room.run("export", number, "--out", to, "--reason", reason, expect=[ExitCode.USAGE])
+
+    chain = room.run("item", "show", number, "--custody", "--json").summary["result"]["custody"]
+    assert "item.exported" not in {each["act"] for each in chain}
+
+
+def test_an_empty_folder_is_not_taken_for_one_that_was_received(room: Installation, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    ended = room.run("dock", "upload", tmp_path / "empty", expect=[ExitCode.NOTHING_TO_DO])
+
+    assert "no recording here" in ended.stdout
+
+
 def test_what_a_role_may_not_do_ends_with_5(room: Installation) -> None:
     for arguments in (
         ("dock", "code", "west-1"),
@@ -455,6 +475,11 @@ def test_a_code_enrols_one_dock_once(room: Installation, tmp_path: Path) -> None
     code = room.run("dock", "code", "west-1", "--json").summary["result"]["code"]
     docks = [{"EVIDENCE_CONFIG_DIR": str(tmp_path / name), "EVIDENCE_URL": ""} for name in ("one", "other")]
 
+    misnamed = room.run(
+        "dock", "enrol", "west-2", "--code", code, "--url", room.url, environment=docks[0], expect=[ExitCode.REFUSED]
+    )
+    assert "a dock of another name" in misnamed.stderr
+    assert "evidence dock code" in misnamed.stderr
     room.run("dock", "enrol", "west-1", "--code", code, "--url", room.url, environment=docks[0])
     refused = room.run(
         "dock", "enrol", "west-1", "--code", code, "--url", room.url, environment=docks[1], expect=[ExitCode.REFUSED]

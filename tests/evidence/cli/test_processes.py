@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,23 @@ def test_a_server_without_a_database_says_what_to_run(tmp_path: Path) -> None:
     assert "there is no installation" in ended.stderr
     assert "evidence migrate" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "99999"])
+def test_a_port_that_is_none_is_a_usage_error(tmp_path: Path, port: str) -> None:
+    Installation(tmp_path, free_port()).run("serve", "--port", port, expect=[ExitCode.USAGE])
+
+
+def test_a_demo_keeps_others_out_of_its_folder_and_ends_in_order(tmp_path: Path) -> None:
+    demo = Installation(tmp_path, free_port())
+    with demo.start("demo", "--folder", demo.folder / "demo") as running:
+        assert wait_for(lambda: (demo.folder / "demo" / "story.json").exists(), seconds=60)
+        second = demo.run("demo", "--once", "--folder", demo.folder / "demo", expect=[ExitCode.ERROR])
+        assert "a demo is running" in second.stderr
+        assert stop(running) == ExitCode.INTERRUPTED
+
+    shown = replace(demo, folder=demo.folder / "demo")
+    assert wait_for(lambda: not ours(shown)), ours(shown)
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, ExitCode.OK), (signal.SIGINT, ExitCode.INTERRUPTED)])

@@ -4,6 +4,7 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from uuid import uuid4
 
 import psycopg
@@ -14,14 +15,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from auth import agencies
 from auth.principals import Principal
 from evidence import custody
 from evidence.custody import events, history, ledger
 from evidence.custody.events import AccountSignedIn, Actor, CitedObject, CustodyEvent, ItemReceived, RoleGranted
 from evidence.custody.models import CustodyReceipt
-from evidence.database import Sessions, at_the_end, unit_of_work
+from evidence.database import Sessions, at_the_end, reading, unit_of_work
 from evidence.errors import TooLargeError, UnavailableError
 from evidence.proof import FormatError, acts, canonical, record
+from tests.conftest import NOON
 from tests.support.custody import OFFICER, an_actor, faults, refused, rows, signed_in
 from tests.support.database import Database, driver_url
 from tests.support.waiting import until
@@ -197,11 +200,91 @@ def test_a_commit_that_the_database_does_not_take_is_not_sealed(sessions: Sessio
         assert history.page(session, chain_of(an_actor())) == []
 
 
-def test_a_commit_past_the_unit_of_work_is_refused(sessions: Sessions) -> None:
-    with sessions() as session:
+def work(sessions: Sessions, carry_out: Callable[[Session], None]) -> None:
+    with unit_of_work(sessions) as session:
+        carry_out(session)
+
+
+@pytest.mark.parametrize("unit", [work, work_that_fails])
+def test_a_commit_inside_the_unit_of_work_is_refused(
+    sessions: Sessions, unit: Callable[[Sessions, Callable[[Session], None]], None]
+) -> None:
+    def commit_early(session: Session) -> None:
+        agencies.create(session, "Millbrook", at=NOON)
+        session.commit()
         custody.record(session, signed_in())
-        with pytest.raises(RuntimeError, match="unit_of_work"):
-            session.commit()
+
+    with pytest.raises(RuntimeError, match="unit_of_work"):
+        unit(sessions, commit_early)
+
+    with sessions() as session:
+        assert agencies.by_name(session, "Millbrook") is None
+
+
+@pytest.mark.parametrize("open_one", [reading, lambda sessions: sessions()], ids=["reading", "plain"])
+def test_nothing_is_recorded_where_there_is_no_unit_of_work(
+    sessions: Sessions, open_one: Callable[[Sessions], AbstractContextManager[Session]]
+) -> None:
+    with open_one(sessions) as session, pytest.raises(RuntimeError, match="unit of work"):
+        custody.record(session, signed_in())
+
+
+def found(sessions: Sessions, name: str) -> tuple[bool, int]:
+    """Whether the act is there, and how many records."""
+    with sessions() as session:
+        return agencies.by_name(session, name) is not None, len(history.page(session, chain_of(an_actor())))
+
+
+def act_and_record(session: Session, name: str) -> None:
+    agencies.create(session, name, at=NOON)
+    custody.record(session, signed_in())
+
+
+def test_what_is_rolled_back_inside_a_unit_of_work_is_not_recorded(sessions: Sessions) -> None:
+    with unit_of_work(sessions) as session:
+        act_and_record(session, "One")
+        session.rollback()
+        act_and_record(session, "Two")
+
+    assert found(sessions, "One") == (False, 1)
+    assert found(sessions, "Two") == (True, 1)
+
+
+def test_what_is_rolled_back_to_a_savepoint_is_not_recorded_and_what_came_before_is(sessions: Sessions) -> None:
+    with unit_of_work(sessions) as session:
+        act_and_record(session, "One")
+        with suppress(PowerCutError), session.begin_nested():
+            act_and_record(session, "Two")
+            with session.begin_nested():
+                act_and_record(session, "Three")
+            raise PowerCutError
+        with session.begin_nested():
+            act_and_record(session, "Four")
+
+    assert [found(sessions, name) for name in ("One", "Two", "Three", "Four")] == [
+        (True, 2),
+        (False, 2),
+        (False, 2),
+        (True, 2),
+    ]
+
+
+@pytest.mark.parametrize("savepoint", [False, True])
+def test_what_was_sealed_and_rolled_back_takes_the_unit_of_work_with_it(sessions: Sessions, savepoint: bool) -> None:
+    def seal_and_go_on(session: Session) -> None:
+        if savepoint:
+            with suppress(PowerCutError), session.begin_nested():
+                custody.seal(session)
+                raise PowerCutError
+        else:
+            custody.seal(session)
+            session.rollback()
+        agencies.create(session, "Millbrook", at=NOON)
+
+    with pytest.raises(RuntimeError, match="rolled back"):
+        work_that_fails(sessions, seal_and_go_on)
+
+    assert found(sessions, "Millbrook") == (False, 0)
 
 
 def test_releasing_a_savepoint_is_no_commit(sessions: Sessions) -> None:

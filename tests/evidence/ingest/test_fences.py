@@ -1,15 +1,21 @@
 """At any moment at most one writer of an upload, whichever process it is in."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event
+from typing import NoReturn
 
 import pytest
 
 from auth.principals import Principal
+from evidence.database import DatabaseAwayError
 from evidence.errors import BusyError, OffsetConflictError
+from evidence.ingest import receive
 from evidence.ingest.fences import Fences
 from evidence.ingest.intake import Intake
+from evidence.ingest.writing import Writer
 from evidence.room import Room
 from tests.support.arrivals import begun, ended, lapse, written
 from tests.support.uploading import footage_like
@@ -65,6 +71,66 @@ def test_who_wants_a_fence_has_its_holder_told(shared_room: Room, intake: Intake
 
     assert told.wait(60)
     holder.release(fence)
+
+
+def a_whole_one(intake: Intake, officer: Principal) -> Writer:
+    """A writer that has its last byte and is not let go of yet."""
+    writer = intake.take(begun(intake, officer, BODY), offset=0)
+    writer.feed(BODY)
+    writer.checkpoint()
+    assert writer.whole
+    return writer
+
+
+def test_whoever_asks_before_the_writer_lets_go_waits_for_it(intake: Intake, officer: Principal) -> None:
+    writer = a_whole_one(intake, officer)
+
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(intake.seal, writer.upload_id)
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.2)
+        intake.let_go(writer)
+        asked.result(timeout=60).result(timeout=60)
+
+    assert intake.load(writer.upload_id).state == "received"
+
+
+def test_a_fence_that_nobody_needs_any_more_is_let_go_of(
+    shared_room: Room, intake: Intake, officer: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another process, or the sweep, began to seal it: whoever comes next gets it at once."""
+    writer = a_whole_one(intake, officer)
+    under_way: Future[None] = Future()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setitem(intake._sealing, writer.upload_id, under_way)
+        intake.let_go(writer)
+
+    other = Fences(shared_room.sessions)
+    other.release(other.take(writer.upload_id, state="sealing"))
+    intake.seal(writer.upload_id).result(timeout=60)
+    assert intake.load(writer.upload_id).state == "received"
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_keep_the_fence(
+    intake: Intake, officer: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = a_whole_one(intake, officer)
+
+    was_away = Event()
+
+    def is_away(_sessions: object) -> NoReturn:
+        monkeypatch.undo()
+        was_away.set()
+        raise DatabaseAwayError
+
+    monkeypatch.setattr(receive, "reading", is_away)
+    intake.let_go(writer)
+    assert was_away.wait(60)
+    with suppress(DatabaseAwayError):  # this is the sealing that met it, or the next
+        intake.seal(writer.upload_id).result(timeout=60)
+
+    intake.seal(writer.upload_id).result(timeout=60)
+    assert intake.load(writer.upload_id).state == "received"
 
 
 def test_a_writer_that_lost_its_fence_counts_nothing(

@@ -117,6 +117,33 @@ async def slow(turn: Turn, *, comes_back: asyncio.Event) -> AsyncIterator[bytes]
     yield b"y"
 
 
+def test_who_drips_keeps_nobody_waiting_either() -> None:
+    """However often a byte comes: the turn is for a part at a time, and is another's in between."""
+
+    async def drip(turn: Turn, dripping: asyncio.Event) -> None:
+        while True:
+            await turn.begin()
+            dripping.set()
+            turn.use(1)
+            await asyncio.sleep(PAUSE / 10)
+
+    async def send_beside() -> float:
+        turns, dripping = asyncio.Semaphore(1), asyncio.Event()
+        dripper = asyncio.ensure_future(drip(Turn(turns), dripping))
+        await dripping.wait()
+        loop, other = asyncio.get_running_loop(), Turn(turns)
+        began = loop.time()
+        for _ in range(40):  # as many turns of its own
+            await asyncio.wait_for(other.begin(), timeout=20 * PAUSE)
+            other.use(TURN_SIZE)
+            await asyncio.sleep(PAUSE / 20)
+        dripper.cancel()
+        return loop.time() - began
+
+    # Were it one pause for each turn, it would be four seconds.
+    assert asyncio.run(send_beside()) < 40 * PAUSE / 2
+
+
 def test_a_slow_sender_keeps_nobody_waiting() -> None:
     async def wait() -> tuple[bytes, float]:
         turns, comes_back = asyncio.Semaphore(1), asyncio.Event()

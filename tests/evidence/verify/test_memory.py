@@ -34,6 +34,14 @@ trust = parse(Path("tests/vectors/trust.json").read_bytes())
 assert verify(Path(sys.argv[1]), trust).outcome == "verified"
 """
 
+TELL = """
+from evidence.proof.trust import parse
+from evidence.verify import report, verify
+trust = parse(Path("tests/vectors/trust.json").read_bytes())
+told = report.lines(verify(Path(sys.argv[1]), trust, histories=True))
+assert sum(line.startswith("      fact ") for line in told) == 60_000
+"""
+
 
 def peak(work: str, place: Path) -> int:
     """Return the most memory, in bytes, that a process of its own took for the work."""
@@ -60,6 +68,11 @@ def long_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_long_history_and_a_long_original_take_little_memory(long_package: Path) -> None:
     assert peak(VERIFY, long_package) <= LIMIT
+
+
+def test_a_history_that_is_told_takes_little_more_than_its_records(long_package: Path) -> None:
+    """They are kept as they are written, and put into words one by one."""
+    assert peak(TELL, long_package) <= LIMIT + (16 << 20)
 
 
 def test_the_measure_sees_a_reader_that_keeps_a_file_whole(long_package: Path) -> None:

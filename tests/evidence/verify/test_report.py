@@ -136,6 +136,55 @@ def test_each_record_is_told_with_its_disclosed_fields(tmp_path: Path) -> None:
     assert "      1 field not shown\n" in said
 
 
+def ended(outcome: str, size: int) -> make.Files:
+    """Return a package whose one item was exported, and how that ended."""
+    first, _second = make.items()
+    bodies = [
+        make.body("item.received", obj=[make.original_object(make.FOOTAGE)], att=make.vouched(make.FOOTAGE)),
+        make.body("item.export_ended", facts={"export": make.PACKAGE_ID, "outcome": outcome, "size": size}),
+    ]
+    sealed = make.link(package.item_chain(STOP), bodies)
+    return make.pack([replace(first, records=tuple(sealed), disclosures=(), receipts={})])
+
+
+def test_an_export_that_broke_off_does_not_read_like_a_whole_one(tmp_path: Path) -> None:
+    broken, whole = told(ended("broken_off", 17), tmp_path), told(ended("completed", 9000), tmp_path)
+
+    assert '      fact outcome: "broken_off"\n      fact size: 17\n' in broken
+    assert '      fact outcome: "completed"\n      fact size: 9000\n' in whole
+
+
+def test_a_record_tells_its_tool_and_who_vouched_for_the_bytes(tmp_path: Path) -> None:
+    said = told(make.pack(), tmp_path)
+
+    assert '      actor, sign-in method: "password"\n' in said
+    assert '      with tool: name "pyav", version "1"\n' in said
+    for words in ("declared by the sender", "read back from the store"):
+        assert f'      attested (att), {words}: "{sha256(make.FOOTAGE).hexdigest()}"\n' in said
+
+
+def test_long_and_nested_fields_are_told_in_words_and_a_cut_is_marked(tmp_path: Path) -> None:
+    first, _second = make.items()
+    media = make.salted("media", {"container": "mov,mp4", "streams": [{"codec": "h264"} for _ in range(200)]})
+    actor = make.salted("actor", {"name": "Ruiz", "badge": "47"})
+    name = make.salted("filename", "n" * 400)
+    body = make.body("item.received", sd=[media, actor, name], obj=[make.original_object(make.FOOTAGE)])
+    item = replace(
+        first,
+        records=tuple(make.link(package.item_chain(STOP), [body])),
+        disclosures=(media.text, actor.text, name.text),
+        receipts={},
+    )
+
+    said = told(make.pack([item], without=package.Withheld()), tmp_path)
+
+    assert '      actor: name "Ruiz", badge "47"\n' in said
+    (line,) = re.findall(r"^      media: (.*)$", said, re.MULTILINE)
+    assert line.startswith('container "mov,mp4", streams ((codec "h264"), (codec "h264")')
+    assert line.endswith("… (cut, 3,229 characters in all)")
+    assert f'  file       "{"n" * 300}… (cut, 400 characters in all)"\n' in said
+
+
 def test_a_record_by_nobody_of_an_unknown_act_is_told_too(tmp_path: Path) -> None:
     first, second = make.items()
     odd = {**make.body("item.\u001b[2J"), "actor": None}
