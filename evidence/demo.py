@@ -32,6 +32,9 @@ from transcode import ffmpeg, footage
 from transcode.settings import TranscodeSettings
 
 AGENCY = "Riverbend Police Department"
+OFFICE = "City Attorney of Riverbend"
+OFFICE_ADMIN, ATTORNEY = "office@attorney.riverbend.example", "j.okafor@attorney.riverbend.example"
+CASE, OTHER_CASE = "26-118204", "26-118207"
 ADMIN, TECHNICIAN, OFFICER = "chief.admin@riverbend.example", "e.tech@riverbend.example", "o.vega@riverbend.example"
 PASSWORD = "only-for-the-demo-2026"  # noqa: S105  # the demo's accounts live on this machine and hold nothing real
 CAMERAS = (("CAM-0417", "4711"), ("CAM-0418", "4712"), ("CAM-0602", "4713"))
@@ -102,6 +105,7 @@ def _tell(story: Story, *, once: bool) -> None:
         people(story)
         _receive(story, recordings)
         items = _sealed(story, recordings)
+        _refer(story, items)
         _export(story, items)
         _tamper(story)
         if not once:
@@ -143,6 +147,7 @@ def begin(folder: Path) -> Story:
     story = Story(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
     story.run("migrate")
     story.run("admin", "create", "--email", ADMIN, "--name", "Chief Admin", "--agency", AGENCY)
+    story.run("admin", "create", "--email", OFFICE_ADMIN, "--name", "Office Admin", "--agency", OFFICE)
     return story
 
 
@@ -240,6 +245,10 @@ def _wait(done: Any, what: str, *, seconds: float) -> None:
 def people(story: Story) -> None:
     """Sign the administrator in, make a technician and an officer, and enrol a dock."""
     story.run("sign-in", "--email", ADMIN, profile="admin")
+    story.run("sign-in", "--email", OFFICE_ADMIN, profile="office")
+    made = ("--email", ATTORNEY, "--name", "J. Okafor", "--role", "prosecutor")
+    story.run("account", "create", *made, profile="office")
+    story.run("sign-in", "--email", ATTORNEY, profile="attorney")
     for email, name, role, badge in (
         (TECHNICIAN, "E. Tech", "evidence_tech", None),
         (OFFICER, "O. Vega", "officer", CAMERAS[0][1]),
@@ -313,8 +322,30 @@ def _sealed(story: Story, recordings: Sequence[Path]) -> list[str]:
     return [item["number"] for item in items]
 
 
-def _items(story: Story) -> list[dict[str, Any]]:
-    lines = story.run("item", "list", profile="technician")
+def _refer(story: Story, items: Sequence[str]) -> None:
+    """Refer a case with all recordings but the last, and see what the attorney sees before and after."""
+    if before := _items(story, profile="attorney"):
+        raise StoryError(f"the attorney saw {len(before)} items before any case was referred")
+    *referred, kept = items
+    for number, title, exhibits in ((CASE, "State v. Marsh", referred), (OTHER_CASE, "State v. Doe", [kept])):
+        story.run("case", "open", number, "--title", title, profile="technician")
+        story.run("case", "link", number, *exhibits, profile="technician")
+    story.run("case", "refer", CASE, OFFICE, profile="technician")
+    story.run("case", "assign", CASE, ATTORNEY, "--as", "lead attorney", profile="office")
+    seen = [item["number"] for item in _items(story, profile="attorney")]
+    if seen != referred:
+        raise StoryError(f"the attorney was to see {referred} and saw {seen}")
+    story.seen(
+        "referred-case-visible",
+        f"the attorney saw no item; then, assigned to case {CASE}, which was referred, exactly {', '.join(seen)}",
+    )
+    for command in (("item", "show", kept), ("case", "show", OTHER_CASE)):
+        story.run(*command, profile="attorney", expect=[1])
+    story.seen("other-case-hidden", f"to the attorney, case {OTHER_CASE} and its item {kept} do not exist")
+
+
+def _items(story: Story, *, profile: str = "technician") -> list[dict[str, Any]]:
+    lines = story.run("item", "list", profile=profile)
     return [line["item"] for line in lines if line["kind"] == "progress" and "item" in line]
 
 
