@@ -39,7 +39,7 @@ def export(
     profile: ProfileName = "default",
 ) -> ExitCode:
     """Write a package with originals, custody records and signed receipts; it appears only when it is whole."""
-    if to.exists():
+    if to.exists() or to.is_symlink():
         raise InvalidError(f"{to} is there already", next_step="choose another name, or move it away")
     out.plan([Step(act="export", name=item, why=reason) for item in items], dry_run=dry_run)
     if dry_run:

@@ -13,7 +13,7 @@ import typer
 from evidence.cli import profiles
 from evidence.cli.boundary import report
 from evidence.cli.exits import ExitCode
-from evidence.cli.files import write_whole
+from evidence.cli.files import write_once
 from evidence.cli.output import Output, Step
 from evidence.clock import system_clock
 from evidence.errors import EvidenceError, InvalidError, RefusedError, UnavailableError
@@ -152,10 +152,7 @@ def _keep_receipt(folder: Path | None, row: "SentFile") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # The number is the server's word: what could be a path is made harmless.
     path = folder / f"{folder_name(row.number or row.item or 'item')}-receipt-{seq_of(row.receipt)}.txt"
-    content = row.receipt.encode()
-    if not path.exists():
-        write_whole(path, [content])
-    elif path.read_bytes() != content:
+    if not write_once(path, row.receipt.encode()):
         raise InvalidError(
             f"{path} is there already and holds something else", next_step="name another folder with --receipts"
         )

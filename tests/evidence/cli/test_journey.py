@@ -361,12 +361,39 @@ def test_a_trust_file_is_not_written_over_by_another(room: Installation, tmp_pat
     assert file.read_text() == "{}"
 
 
+def test_a_trust_file_is_not_looked_for_in_a_pipe(room: Installation, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    ended = room.run("trust", "--out", tmp_path / "pipe", expect=[ExitCode.USAGE])
+
+    assert "there already and is no file" in ended.stderr
+    assert "choose another name" in ended.stderr
+
+
 def test_a_package_is_never_written_over(room: Installation, package: Path) -> None:
     before = package.read_bytes()
 
     room.run("export", "whatever", "--out", package, "--reason", "again", expect=[ExitCode.USAGE])
 
     assert package.read_bytes() == before
+
+
+def test_a_package_takes_the_place_of_nothing_and_follows_no_link(room: Installation, tmp_path: Path) -> None:
+    (line,) = room.run("item", "add", recording(tmp_path / "a.mp4"), "--json").of_kind("verified")
+    out, leading_nowhere = tmp_path / "p.zip", tmp_path / "nowhere.zip"
+    leading_nowhere.symlink_to(tmp_path / "none")
+    (tmp_path / "keepme").write_bytes(b"kept")
+    (tmp_path / "p.zip.part").symlink_to("keepme")
+
+    room.run("export", line["number"], "--out", out, "--reason", "x")
+    refused = room.run("export", line["number"], "--out", leading_nowhere, "--reason", "x", expect=[ExitCode.USAGE])
+
+    assert (tmp_path / "keepme").read_bytes() == b"kept"
+    assert zipfile.is_zipfile(out)
+    assert not out.is_symlink()
+    assert "there already" in refused.stderr
+    chain = room.run("item", "show", line["number"], "--custody", "--json").summary["result"]["custody"]
+    assert [each["act"] for each in chain].count("item.exported") == 1, "what cannot be written is not begun"
 
 
 def test_an_export_of_a_damaged_original_says_so_and_leaves_no_file(room: Installation, tmp_path: Path) -> None:
