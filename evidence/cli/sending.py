@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from evidence.docking.state import SentFile
     from evidence.docking.upload import Sender
 
+MOST_SECONDS = 1_000_000_000
+"""Some thirty years: as good as for ever, and a time that a calendar and a clock can still reckon with."""
+
 Camera = Annotated[str | None, typer.Option("--camera", help="Serial number of the camera.")]
 Officer = Annotated[str | None, typer.Option("--officer", help="Badge of the officer who wore it.")]
 Incident = Annotated[str | None, typer.Option("--incident", help="Incident number.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 PatienceSeconds = Annotated[
-    int, typer.Option("--patience", min=0, help="Give up after so many seconds in which nothing moved.")
+    int,
+    typer.Option("--patience", min=0, max=MOST_SECONDS, help="Give up after so many seconds in which nothing moved."),
 ]
 
 Again = Annotated[bool, typer.Option("--again", help="Send once more what ended in quarantine.")]
