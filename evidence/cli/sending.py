@@ -16,7 +16,7 @@ from evidence.cli.exits import ExitCode
 from evidence.cli.files import write_once
 from evidence.cli.output import Output, Step
 from evidence.clock import system_clock
-from evidence.errors import EvidenceError, InvalidError, RefusedError, UnavailableError
+from evidence.errors import EvidenceError, InvalidError, NotCarriedOutError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
     from evidence.docking.folder import FoundFile
@@ -91,6 +91,7 @@ def carry_out(
     signed receipt as a file of its own, also of what was received before.
     """
     codes: list[ExitCode] = []
+    stopped = False
     ready: list[tuple[Planned, SentFile | None]] = []
     for each in planned:
         try:
@@ -115,10 +116,9 @@ def carry_out(
         try:
             row = sender.send(each.file, each.said, declare=declare, known=before)
         except EvidenceError as error:
-            out_of_luck = report(error, out, name=each.file.name)
-            codes.append(out_of_luck)
-            if isinstance(error, (UnavailableError, RefusedError)):
-                break  # it would go the same way with every other file
+            codes.append(report(error, out, name=each.file.name))
+            if stopped := _is_for_all(error):
+                break
             continue
         except OSError as error:
             codes.append(report(error, out, name=each.file.name))
@@ -129,7 +129,12 @@ def carry_out(
             _show_received(out, each.file.name, row)
         else:
             codes.append(_show_quarantined(out, each.file.name, row))
-    return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed)
+    return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed, stopped=stopped)
+
+
+def _is_for_all(error: EvidenceError) -> bool:
+    """Say whether it would go the same way with every other file."""
+    return isinstance(error, (UnavailableError, RefusedError)) and not isinstance(error, NotCarriedOutError)
 
 
 def _step(planned: Planned, known: "SentFile | None", *, again: bool) -> Step:
@@ -191,7 +196,13 @@ def _show_quarantined(out: Output, name: str, row: "SentFile") -> ExitCode:
 
 
 def _ended(
-    out: Output, *, planned: int, received: "Sequence[SentFile]", codes: Sequence[ExitCode], failed: int
+    out: Output,
+    *,
+    planned: int,
+    received: "Sequence[SentFile]",
+    codes: Sequence[ExitCode],
+    failed: int,
+    stopped: bool,
 ) -> ExitCode:
     wrong = len(codes) + failed
     skipped = planned - len(received) - len(codes)
@@ -200,7 +211,7 @@ def _ended(
         out.say("Nothing to do: everything here was received before.")
     elif not wrong:
         code = ExitCode.OK
-    elif codes and codes[-1] in (ExitCode.TEMPORARY, ExitCode.REFUSED):
+    elif stopped:
         code = codes[-1]
     elif not received and not skipped and len(set(codes)) == 1 and not failed:
         code = codes[0]

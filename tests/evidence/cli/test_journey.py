@@ -11,11 +11,13 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from evidence.cli.exits import ExitCode
 from evidence.docking import folder
 from evidence.proof import disclosure, note, receipt, trust
+from tests.support.faulty_http import Fault, faulty
 from tests.support.installation import AGENCY, OFFICER, PASSWORD, TECHNICIAN, Installation, free_port
 
 MEGABYTE = 1_000_000
@@ -442,6 +444,33 @@ def test_a_profile_is_for_its_owner_alone_and_ends_with_sign_out(room: Installat
     room.run("sign-out", environment=elsewhere)
     room.run("sign-out", environment=elsewhere, expect=[ExitCode.NOTHING_TO_DO])
     room.run("item", "list", environment=elsewhere, expect=[ExitCode.REFUSED])
+
+
+FAILING: dict[str, tuple[int, list[int], list[str], ExitCode]] = {
+    "at the first file": (500, [0], ["b", "c"], ExitCode.SOME_FAILED),
+    "at the last file": (500, [2], ["a", "b"], ExitCode.SOME_FAILED),
+    "at every file": (500, [0, 1, 2], [], ExitCode.TEMPORARY),
+    "because it is away": (503, [1], ["a"], ExitCode.TEMPORARY),
+    "because it has no room": (507, [0], [], ExitCode.TEMPORARY),
+}
+"""The status, at which files, which are received all the same, and how it ends."""
+
+
+@pytest.mark.parametrize(("status", "failing", "received", "code"), FAILING.values(), ids=FAILING)
+def test_a_server_that_fails_at_one_file_gets_the_others(
+    room: Installation, tmp_path: Path, status: int, failing: list[int], received: list[str], code: ExitCode
+) -> None:
+    form = {"grant_type": "password", "username": TECHNICIAN, "password": PASSWORD}
+    token = httpx2.post(f"{room.url}/api/v1/tokens", data=form).json()["access_token"]
+    files = [recording(tmp_path / name) for name in "abc"]
+    with faulty(room.url) as proxy:
+        # Each file's upload is opened by one POST.
+        proxy.faults = [Fault("POST", "refuse" if each in failing else "pass", status) for each in range(3)]
+        environment = {"EVIDENCE_URL": proxy.url, "EVIDENCE_TOKEN": token}
+        ended = room.run("item", "add", *files, "--patience", "0", "--json", environment=environment, expect=[code])
+
+    assert [Path(line["name"]).name for line in ended.of_kind("verified")] == received
+    assert len(ended.of_kind("problem")) == ended.summary["result"]["failed"] == len(failing)
 
 
 def test_a_token_goes_to_no_other_server_than_its_own(room: Installation) -> None:
