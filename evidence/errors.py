@@ -14,7 +14,8 @@ EvidenceError
 ├── IntegrityError            what is stored or sent is not what was recorded or announced
 │   └── ChecksumError         one piece of an upload arrived damaged; send it again
 ├── UnavailableError          a part we stand on does not answer; nothing was lost; try again
-│   └── NoSpaceError
+│   ├── NoSpaceError
+│   └── NotCarriedOutError    a server failed at this one request, which says nothing of others
 └── SetupError                the installation is not ready (old schema, missing key): says what to run
 
 Raise the narrowest.  Catch where something can be done about it, which is seldom; the one
@@ -90,6 +91,10 @@ class UnavailableError(EvidenceError):
 
 class NoSpaceError(UnavailableError):
     """There is no room to keep what was sent."""
+
+
+class NotCarriedOutError(UnavailableError):
+    """A server failed at this one request; it may well carry out others."""
 
 
 class SetupError(EvidenceError):

@@ -27,6 +27,9 @@ DockName = Annotated[str | None, typer.Option("--dock", help="Which dock, when s
 DOCKS = "/api/v1/docks"
 STILL_SECONDS = 2.0
 
+HIGHEST_RATE = 10**12
+"""Bytes a second; no line is as fast."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -108,9 +111,17 @@ def upload(
     ] = False,
     again: Again = False,
     still: Annotated[
-        float, typer.Option("--still", min=0, help="A file counts when it stood still for so many seconds.")
+        float,
+        typer.Option(
+            "--still",
+            min=0,
+            max=sending.MOST_SECONDS,
+            help="A file counts when it stood still for so many seconds.",
+        ),
     ] = STILL_SECONDS,
-    rate: Annotated[int | None, typer.Option("--rate", min=1, help="Send at most so many bytes a second.")] = None,
+    rate: Annotated[
+        int | None, typer.Option("--rate", min=1, max=HIGHEST_RATE, help="Send at most so many bytes a second.")
+    ] = None,
     receipts: Annotated[
         Path | None,
         typer.Option("--receipts", help="Write each signed receipt into this folder, for somebody to keep."),

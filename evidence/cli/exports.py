@@ -40,7 +40,7 @@ def export(
     profile: ProfileName = "default",
 ) -> ExitCode:
     """Write a package with originals, custody records and signed receipts; it appears only when it is whole."""
-    if to.exists():
+    if to.exists() or to.is_symlink():
         raise InvalidError(f"{to} is there already", next_step="choose another name, or move it away")
     # Asked before the server is: an export that begins is on record for ever, however it ends.
     if not os.access(to.absolute().parent, os.W_OK | os.X_OK):

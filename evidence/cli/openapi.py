@@ -29,6 +29,6 @@ def describe(
         out.say(text)
         out.sum_up(openapi=document)
         return
-    write_whole(to, [text.encode(), b"\n"])
+    write_whole(to, [text.encode(), b"\n"], replace=True)
     out.say(f"{to}: {len(document['paths'])} paths.")
     out.sum_up(file=str(to), paths=len(document["paths"]))

@@ -13,22 +13,26 @@ import typer
 from evidence.cli import profiles
 from evidence.cli.boundary import report
 from evidence.cli.exits import ExitCode
-from evidence.cli.files import write_whole
+from evidence.cli.files import write_once
 from evidence.cli.output import Output, Step
 from evidence.clock import system_clock
-from evidence.errors import EvidenceError, InvalidError, RefusedError, UnavailableError
+from evidence.errors import EvidenceError, InvalidError, NotCarriedOutError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
     from evidence.docking.folder import FoundFile
     from evidence.docking.state import SentFile
     from evidence.docking.upload import Sender
 
+MOST_SECONDS = 1_000_000_000
+"""Some thirty years: as good as for ever, and a time that a calendar and a clock can still reckon with."""
+
 Camera = Annotated[str | None, typer.Option("--camera", help="Serial number of the camera.")]
 Officer = Annotated[str | None, typer.Option("--officer", help="Badge of the officer who wore it.")]
 Incident = Annotated[str | None, typer.Option("--incident", help="Incident number.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 PatienceSeconds = Annotated[
-    int, typer.Option("--patience", min=0, help="Give up after so many seconds in which nothing moved.")
+    int,
+    typer.Option("--patience", min=0, max=MOST_SECONDS, help="Give up after so many seconds in which nothing moved."),
 ]
 
 Again = Annotated[bool, typer.Option("--again", help="Send once more what ended in quarantine.")]
@@ -87,6 +91,7 @@ def carry_out(
     signed receipt as a file of its own, also of what was received before.
     """
     codes: list[ExitCode] = []
+    stopped = False
     ready: list[tuple[Planned, SentFile | None]] = []
     for each in planned:
         try:
@@ -111,10 +116,9 @@ def carry_out(
         try:
             row = sender.send(each.file, each.said, declare=declare, known=before)
         except EvidenceError as error:
-            out_of_luck = report(error, out, name=each.file.name)
-            codes.append(out_of_luck)
-            if isinstance(error, (UnavailableError, RefusedError)):
-                break  # it would go the same way with every other file
+            codes.append(report(error, out, name=each.file.name))
+            if stopped := _is_for_all(error):
+                break
             continue
         except OSError as error:
             codes.append(report(error, out, name=each.file.name))
@@ -125,7 +129,12 @@ def carry_out(
             _show_received(out, each.file.name, row)
         else:
             codes.append(_show_quarantined(out, each.file.name, row))
-    return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed)
+    return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed, stopped=stopped)
+
+
+def _is_for_all(error: EvidenceError) -> bool:
+    """Say whether it would go the same way with every other file."""
+    return isinstance(error, (UnavailableError, RefusedError)) and not isinstance(error, NotCarriedOutError)
 
 
 def _step(planned: Planned, known: "SentFile | None", *, again: bool) -> Step:
@@ -152,10 +161,7 @@ def _keep_receipt(folder: Path | None, row: "SentFile") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # The number is the server's word: what could be a path is made harmless.
     path = folder / f"{folder_name(row.number or row.item or 'item')}-receipt-{seq_of(row.receipt)}.txt"
-    content = row.receipt.encode()
-    if not path.exists():
-        write_whole(path, [content])
-    elif path.read_bytes() != content:
+    if not write_once(path, row.receipt.encode()):
         raise InvalidError(
             f"{path} is there already and holds something else", next_step="name another folder with --receipts"
         )
@@ -190,7 +196,13 @@ def _show_quarantined(out: Output, name: str, row: "SentFile") -> ExitCode:
 
 
 def _ended(
-    out: Output, *, planned: int, received: "Sequence[SentFile]", codes: Sequence[ExitCode], failed: int
+    out: Output,
+    *,
+    planned: int,
+    received: "Sequence[SentFile]",
+    codes: Sequence[ExitCode],
+    failed: int,
+    stopped: bool,
 ) -> ExitCode:
     wrong = len(codes) + failed
     skipped = planned - len(received) - len(codes)
@@ -200,7 +212,7 @@ def _ended(
         out.say(f"Nothing to do: {before}.")
     elif not wrong:
         code = ExitCode.OK
-    elif codes and codes[-1] in (ExitCode.TEMPORARY, ExitCode.REFUSED):
+    elif stopped:
         code = codes[-1]
     elif not received and not skipped and len(set(codes)) == 1 and not failed:
         code = codes[0]

@@ -7,7 +7,7 @@ import typer
 
 from evidence.cli import profiles
 from evidence.cli.boundary import command
-from evidence.cli.files import write_whole
+from evidence.cli.files import write_once
 from evidence.cli.output import Output
 from evidence.cli.profiles import ProfileName
 from evidence.errors import InvalidError
@@ -34,12 +34,11 @@ def save_trust(
     with Connection(address) as connection:
         raw = connection.request("GET", PATH).content
     trusted = read_trust(raw)
-    if to.exists() and to.read_bytes() != raw:
+    if not write_once(to, raw):
         raise InvalidError(
             f"{to} is there already and holds other keys",
             next_step="compare the two: find out why the keys changed, then choose another name or move it away",
         )
-    write_whole(to, [raw])
     out.say(f"{to}: {len(trusted.keys)} public keys of {trusted.origin}.")
     out.remark("Compare them with what the agency published, and never take them from a package.")
     out.sum_up(file=str(to), origin=trusted.origin, keys=len(trusted.keys))

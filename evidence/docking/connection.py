@@ -22,6 +22,7 @@ from evidence.errors import (
     GoneError,
     IntegrityError,
     InvalidError,
+    NotCarriedOutError,
     NotFoundError,
     OffsetConflictError,
     RefusedError,
@@ -65,7 +66,10 @@ ERRORS: Mapping[int, type[EvidenceError]] = {
     423: BusyError,
     460: ChecksumError,
 }
-"""By status. 429 and everything from 500 on is UnavailableError; other refusals are EvidenceError."""
+"""By status. Those in AWAY are UnavailableError, others from 500 on its NotCarriedOutError, the rest EvidenceError."""
+
+AWAY = frozenset({429, 502, 503, 504, 507})
+"""With these a server says that it or a part of it is away, and so for every request."""
 
 Token = Callable[[bool], str | None]
 """Returns the token to send, or None. True asks for a new one because the old was refused."""
@@ -95,8 +99,9 @@ class ServerProblem(Exception):  # noqa: N818 -- it is what the server said; the
         """Return the error of our family that says the same."""
         what = self._text("detail") or self._text("title") or f"the server answered {self.status}"
         next_step = self._text("next_step")
-        if self.status == 429 or self.status >= 500:
-            return UnavailableError(
+        if self.status in AWAY or self.status >= 500:
+            kind = UnavailableError if self.status in AWAY else NotCarriedOutError
+            return kind(
                 what,
                 next_step=next_step or "run the same command again in a moment",
                 retry_after=self.retry_after if self.retry_after is not None else RETRY_AFTER_SECONDS,

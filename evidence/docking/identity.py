@@ -28,7 +28,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from evidence.clock import Clock
 from evidence.docking.connection import Connection, read_json
-from evidence.errors import IntegrityError, NotFoundError, RefusedError, SetupError
+from evidence.errors import (
+    IntegrityError,
+    NotCarriedOutError,
+    NotFoundError,
+    RefusedError,
+    SetupError,
+    UnavailableError,
+)
 
 ASSERTION_LIFE = timedelta(minutes=2)
 """How long a signed statement 'I am this dock' is good; the server takes at most five minutes."""
@@ -167,6 +174,11 @@ class DockToken:
                 raise RefusedError(
                     f"the evidence room does not take the sign-in of the dock {self._dock.name}",
                     next_step="check this machine's clock; if the dock was retired, enrol it anew under another name",
+                ) from error.__cause__
+            except NotCarriedOutError as error:
+                # Without a token every request fails, not this one alone.
+                raise UnavailableError(
+                    str(error), next_step=error.next_step, retry_after=error.retry_after
                 ) from error.__cause__
 
 

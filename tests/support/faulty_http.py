@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Kind = Literal["refuse", "cut", "deafen", "damage"]
-"""refuse: answer with `status` and do not pass it on. cut: pass on half of the body and hang up.
-deafen: pass it on and hang up instead of answering. damage: alter one byte of the body."""
+Kind = Literal["pass", "refuse", "cut", "deafen", "damage"]
+"""pass: nothing happens to it. refuse: answer with `status` and do not pass it on. cut: pass on half
+of the body and hang up. deafen: pass it on and hang up instead of answering. damage: alter one byte of the body."""
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 BLOCK = 65_536

@@ -86,6 +86,32 @@ def test_a_command_that_is_not_understood_ends_with_2(arguments: tuple[str, ...]
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("option", ["--still", "--patience", "--rate"])
+@pytest.mark.parametrize("value", ["inf", "nan", "1e300", "-1", "9" * 20, "9" * 400, "9" * 5000])
+def test_a_number_that_nobody_can_reckon_with_ends_with_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, option: str, value: str
+) -> None:
+    assert app.run(["dock", "upload", str(tmp_path), option, value, "--dry-run"]) == ExitCode.USAGE
+
+    said = capsys.readouterr().err
+    assert option in said
+    assert said.endswith("next: evidence dock upload --help\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["item", "add", __file__, "--patience", value] for value in ("inf", "nan", "9" * 20, "9" * 400)),
+        *(["item", "list", "--limit", value] for value in ("inf", "nan", "0")),  # too high is none: a list has an end
+    ],
+    ids=lambda arguments: " ".join([*arguments[:2], arguments[-1][:20]]),
+)
+def test_so_it_is_with_every_command(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert app.run(arguments) == ExitCode.USAGE
+
+    assert arguments[-2] in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "help_of"),
     [

@@ -11,11 +11,13 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from evidence.cli.exits import ExitCode
 from evidence.docking import folder
 from evidence.proof import disclosure, note, receipt, trust
+from tests.support.faulty_http import Fault, faulty
 from tests.support.installation import AGENCY, OFFICER, PASSWORD, TECHNICIAN, Installation, free_port
 
 MEGABYTE = 1_000_000
@@ -361,12 +363,39 @@ def test_a_trust_file_is_not_written_over_by_another(room: Installation, tmp_pat
     assert file.read_text() == "{}"
 
 
+def test_a_trust_file_is_not_looked_for_in_a_pipe(room: Installation, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    ended = room.run("trust", "--out", tmp_path / "pipe", expect=[ExitCode.USAGE])
+
+    assert "there already and is no file" in ended.stderr
+    assert "choose another name" in ended.stderr
+
+
 def test_a_package_is_never_written_over(room: Installation, package: Path) -> None:
     before = package.read_bytes()
 
     room.run("export", "whatever", "--out", package, "--reason", "again", expect=[ExitCode.USAGE])
 
     assert package.read_bytes() == before
+
+
+def test_a_package_takes_the_place_of_nothing_and_follows_no_link(room: Installation, tmp_path: Path) -> None:
+    (line,) = room.run("item", "add", recording(tmp_path / "a.mp4"), "--json").of_kind("verified")
+    out, leading_nowhere = tmp_path / "p.zip", tmp_path / "nowhere.zip"
+    leading_nowhere.symlink_to(tmp_path / "none")
+    (tmp_path / "keepme").write_bytes(b"kept")
+    (tmp_path / "p.zip.part").symlink_to("keepme")
+
+    room.run("export", line["number"], "--out", out, "--reason", "x")
+    refused = room.run("export", line["number"], "--out", leading_nowhere, "--reason", "x", expect=[ExitCode.USAGE])
+
+    assert (tmp_path / "keepme").read_bytes() == b"kept"
+    assert zipfile.is_zipfile(out)
+    assert not out.is_symlink()
+    assert "there already" in refused.stderr
+    chain = room.run("item", "show", line["number"], "--custody", "--json").summary["result"]["custody"]
+    assert [each["act"] for each in chain].count("item.exported") == 1, "what cannot be written is not begun"
 
 
 def test_an_export_of_a_damaged_original_says_so_and_leaves_no_file(room: Installation, tmp_path: Path) -> None:
@@ -415,6 +444,33 @@ def test_a_profile_is_for_its_owner_alone_and_ends_with_sign_out(room: Installat
     room.run("sign-out", environment=elsewhere)
     room.run("sign-out", environment=elsewhere, expect=[ExitCode.NOTHING_TO_DO])
     room.run("item", "list", environment=elsewhere, expect=[ExitCode.REFUSED])
+
+
+FAILING: dict[str, tuple[int, list[int], list[str], ExitCode]] = {
+    "at the first file": (500, [0], ["b", "c"], ExitCode.SOME_FAILED),
+    "at the last file": (500, [2], ["a", "b"], ExitCode.SOME_FAILED),
+    "at every file": (500, [0, 1, 2], [], ExitCode.TEMPORARY),
+    "because it is away": (503, [1], ["a"], ExitCode.TEMPORARY),
+    "because it has no room": (507, [0], [], ExitCode.TEMPORARY),
+}
+"""The status, at which files, which are received all the same, and how it ends."""
+
+
+@pytest.mark.parametrize(("status", "failing", "received", "code"), FAILING.values(), ids=FAILING)
+def test_a_server_that_fails_at_one_file_gets_the_others(
+    room: Installation, tmp_path: Path, status: int, failing: list[int], received: list[str], code: ExitCode
+) -> None:
+    form = {"grant_type": "password", "username": TECHNICIAN, "password": PASSWORD}
+    token = httpx2.post(f"{room.url}/api/v1/tokens", data=form).json()["access_token"]
+    files = [recording(tmp_path / name) for name in "abc"]
+    with faulty(room.url) as proxy:
+        # Each file's upload is opened by one POST.
+        proxy.faults = [Fault("POST", "refuse" if each in failing else "pass", status) for each in range(3)]
+        environment = {"EVIDENCE_URL": proxy.url, "EVIDENCE_TOKEN": token}
+        ended = room.run("item", "add", *files, "--patience", "0", "--json", environment=environment, expect=[code])
+
+    assert [Path(line["name"]).name for line in ended.of_kind("verified")] == received
+    assert len(ended.of_kind("problem")) == ended.summary["result"]["failed"] == len(failing)
 
 
 def test_a_token_goes_to_no_other_server_than_its_own(room: Installation) -> None:

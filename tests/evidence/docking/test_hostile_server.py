@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from evidence.clock import system_clock
 from evidence.docking import client, receipts
 from evidence.docking.connection import LONGEST_ANSWER, Connection, ServerProblem
-from evidence.docking.identity import token_of
+from evidence.docking.identity import Dock, DockKey, DockToken, token_of
 from evidence.docking.patience import Patience
-from evidence.errors import EvidenceError, IntegrityError, UnavailableError
+from evidence.errors import EvidenceError, IntegrityError, NotCarriedOutError, UnavailableError
 from evidence.proof.trust import Trust
 
 SIZE = 1000
@@ -139,6 +141,36 @@ def test_a_problem_that_cannot_be_read_still_says_the_status(server: Server, bod
 
     assert isinstance(caught.value.__cause__, ServerProblem)
     assert caught.value.__cause__.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(status, UnavailableError) for status in (429, 502, 503, 504, 507)]
+    + [(status, NotCarriedOutError) for status in (500, 501, 599)],
+)
+def test_one_request_that_failed_is_told_from_a_server_that_is_away(
+    server: Server, status: int, kind: type[EvidenceError]
+) -> None:
+    server.answers["GET"] = lambda _asked: Answer(status, headers={"Retry-After": "17"})
+
+    with Connection(server.url) as connection, pytest.raises(UnavailableError) as caught:
+        connection.get("/x")
+
+    assert type(caught.value) is kind
+    assert caught.value.retry_after == 17, "both are worth another try"
+
+
+def test_a_sign_in_that_failed_is_no_failure_of_one_request(server: Server, tmp_path: Path) -> None:
+    server.answers["GET"] = lambda _asked: Answer(500, b'{"detail": "odd", "request_id": "r"}')
+    dock = Dock(name="d", id="i", url=server.url, fingerprint="f", enrolled_at="2026-01-01")
+    token = DockToken(dock, DockKey.load_or_create(tmp_path), clock=system_clock)
+
+    with Connection(server.url, token) as connection, pytest.raises(UnavailableError, match="odd") as caught:
+        connection.get("/x")
+
+    assert type(caught.value) is UnavailableError
+    assert isinstance(caught.value.__cause__, ServerProblem)
+    assert caught.value.__cause__.request_id == "r"
 
 
 def test_a_server_that_keeps_nothing_is_left_when_patience_ends(server: Server) -> None:
