@@ -44,6 +44,8 @@ _DOS_FOLDER = 0x10
 
 _END64 = b"PK\x06\x06"
 _LOCATOR = b"PK\x06\x07"
+_NO_ROOM = (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+"""What an end record says where only the ZIP64 record has room for the number."""
 
 _NO_SUCH_PLACE = (OSError, OverflowError, ValueError)
 """What a file says to a place that no file can have: a directory may name any number of 64 bits."""
@@ -308,23 +310,15 @@ def _find_directory(stream: BinaryIO) -> int:
     end = size - 22
     if not tail[-22:].startswith(_END) or tail[-2:] != b"\0\0":
         raise _AmbiguousError("bytes lie behind its end")
-    told: tuple[int, int, int] = struct.unpack("<HII", tail[-12:-2])
-    count, length, at = told
+    told: tuple[int, ...] = struct.unpack("<HHHHII", tail[-18:-2])
     if tail[-42:-22].startswith(_LOCATOR):
         end -= 76
-        stream.seek(max(0, end))
-        record = stream.read(56)
-        if struct.unpack("<Q", tail[-34:-26])[0] != end or not record.startswith(_END64 + struct.pack("<Q", 44)):
-            raise _AmbiguousError("its end record is not right before what points to it")
-        told64: tuple[int, int, int] = struct.unpack("<QQQ", record[32:])
-        count, length, at = told64
-        if any(
-            short not in (full, most)
-            for short, full, most in zip(told, told64, (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF), strict=True)
-        ):
-            raise _AmbiguousError("its two end records contradict each other")
+        told = _told_in_full(stream, told, locator=tail[-42:-22], end=end)
+    disk, disk_of_directory, count_here, count, length, at = told
     if count > MOST_FILES or length > _LARGEST_DIRECTORY:
         raise _TooManyError
+    if (disk, disk_of_directory, count_here) != (0, 0, count):
+        raise _AmbiguousError("its end record says that a part of it is on another disk")
     if at + length != end:
         raise _AmbiguousError("its directory is not where its end record says")
     stream.seek(at)
@@ -349,6 +343,18 @@ def _ends_of_data(entries: list[zipfile.ZipInfo], directory_at: int) -> dict[int
     """Return for each entry's offset where the next entry, or the directory, begins: no data may reach beyond."""
     offsets = sorted({entry.header_offset for entry in entries})
     return dict(zip(offsets, [*offsets[1:], directory_at], strict=False))  # of a zip without files: nothing
+
+
+def _told_in_full(stream: BinaryIO, told: tuple[int, ...], *, locator: bytes, end: int) -> tuple[int, ...]:
+    """Return what the ZIP64 end record, which must begin at `end`, says in place of the short one."""
+    stream.seek(max(0, end))
+    record = stream.read(56)
+    if struct.unpack("<IQI", locator[4:]) != (0, end, 1) or not record.startswith(_END64 + struct.pack("<Q", 44)):
+        raise _AmbiguousError("its end record is not right before what points to it")
+    full: tuple[int, ...] = struct.unpack("<IIQQQQ", record[16:])
+    if any(short not in (long, no_room) for short, long, no_room in zip(told, full, _NO_ROOM, strict=True)):
+        raise _AmbiguousError("its two end records contradict each other")
+    return full
 
 
 def _wrong_name(name: str) -> str | None:

@@ -629,6 +629,50 @@ def test_a_zip_that_programs_would_read_differently_is_one_finding(what: str, tm
     assert "ambiguous" in finding.message
 
 
+IN_END = len(rewritten(nothing)) - 22
+IN_END64 = {"end": IN_END + 76, "record": IN_END, "locator": IN_END + 56}
+"""Where the records at the end of a zip begin that has all three."""
+
+DISKS = [
+    ("end", 4, 7),
+    ("end", 6, 7),
+    ("end", 8, 0),
+    ("end", 8, 1),
+    ("record", 16, 7),
+    ("record", 20, 7),
+    ("record", 24, 0),
+    ("record", 24, 1),
+    ("record", 32, 1),
+    ("locator", 4, 7),
+    ("locator", 16, 2),
+]
+
+
+@pytest.mark.parametrize(("where", "offset", "value"), DISKS)
+def test_an_end_record_that_knows_of_other_disks_is_one_finding(
+    where: str, offset: int, value: int, tmp_path: Path
+) -> None:
+    form = "<H" if where == "end" else "<I"
+    wide = with_end64(rewritten(nothing))
+    variants = [patched(wide, IN_END64[where] + offset, struct.pack(form, value))]
+    if where == "end":
+        variants.append(patched(rewritten(nothing), IN_END + offset, struct.pack(form, value)))
+
+    for raw in variants:
+        (finding,) = examine_zip(raw, tmp_path).findings
+
+        assert told(finding) == ("P01", None, None, "package.zip")
+        assert "ambiguous" in finding.message
+
+
+def test_only_a_zip64_record_may_say_what_the_end_record_leaves_to_it(tmp_path: Path) -> None:
+    no_room = b"\xff" * 6
+    wide = patched(with_end64(rewritten(nothing)), IN_END64["end"] + 4, no_room)
+
+    assert examine_zip(wide, tmp_path).outcome == "verified"
+    assert examine_zip(patched(rewritten(nothing), IN_END + 4, no_room), tmp_path).outcome == "broken"
+
+
 def test_files_are_counted_whatever_the_end_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "MOST_FILES", 10)
 
