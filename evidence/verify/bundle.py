@@ -133,6 +133,12 @@ class Bundle:
 def open_bundle(path: Path, stack: ExitStack) -> Bundle:
     """Open the package at a path for as long as the stack lives, or raise UnreadableError."""
     try:
+        if path.exists() and not (path.is_dir() or path.is_file()):
+            # To open a pipe is to wait for whoever writes to it.
+            raise UnreadableError(
+                f"{path} is neither a file nor a folder",
+                next_step="Give the zip as you received it, or the folder it was unpacked to.",
+            )
         found = _open_folder(path) if path.is_dir() else _open_zip(stack.enter_context(path.open("rb")))
     except _TooManyError:
         message = f"it holds more than {MOST_FILES} files; nothing in it was read"
@@ -140,18 +146,17 @@ def open_bundle(path: Path, stack: ExitStack) -> Bundle:
     except _AmbiguousError as wrong:
         message = f"the container is ambiguous: {wrong}; nothing in it was read"
         return Bundle(problems=[Problem(path.name, message)], hopeless=True)
-    except FileNotFoundError:
-        raise UnreadableError(f"there is no file {path}", next_step="Check the name of the package.") from None
+    except FileNotFoundError as wrong:
+        missing = wrong.filename or path
+        raise UnreadableError(f"there is no file {missing}", next_step="Check the name of the package.") from None
     except OSError as wrong:
         raise UnreadableError(
-            f"{path} cannot be read: {wrong.strerror}", next_step="Check that you may read the file, and the disk."
+            f"{wrong.filename or path} cannot be read: {wrong.strerror}",
+            next_step="Check that you may read the file, and the disk.",
         ) from None
     bundle = _below_base(found)
     if not any(anchor in bundle.sizes for anchor in _ANCHORS):
-        raise UnreadableError(
-            f"{path} is no package of this evidence room: it holds none of {', '.join(_ANCHORS)}",
-            next_step="Give the zip as you received it, or the folder it was unpacked to.",
-        )
+        raise _no_package(path)
     return bundle
 
 
@@ -185,7 +190,7 @@ def _base(paths: dict[str, int]) -> str:
 def _open_folder(root: Path) -> Bundle:
     bundle = Bundle()
     files: dict[str, Path] = {}
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_raise):
         # Folders without files count for nothing: what lies below this cannot have a path that is safe.
         if len(Path(folder).relative_to(root).as_posix()) > package.LONGEST_PATH:
             path = Path(folder).relative_to(root).as_posix()
@@ -207,9 +212,25 @@ def _open_folder(root: Path) -> Bundle:
                 files[path] = file
                 bundle.sizes[path] = status.st_size
             if len(files) > MOST_FILES:
-                raise _TooManyError
+                raise _TooManyError if _holds_anchor(root) else _no_package(root)
     bundle._read = lambda path: _read_file(files[path], bundle.sizes[path])
     return bundle
+
+
+def _raise(wrong: OSError) -> None:
+    """Pass over no folder that cannot be listed: anything might lie in it."""
+    raise wrong
+
+
+def _holds_anchor(root: Path) -> bool:
+    return any(any(root.glob(place + anchor)) for anchor in _ANCHORS for place in ("", "*/"))
+
+
+def _no_package(path: Path) -> UnreadableError:
+    return UnreadableError(
+        f"{path} is no package of this evidence room: it holds none of {', '.join(_ANCHORS)}",
+        next_step="Give the zip as you received it, or the folder it was unpacked to.",
+    )
 
 
 def _read_file(file: Path, size: int) -> Iterator[bytes]:
