@@ -12,6 +12,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -178,13 +179,13 @@ def _below_base(found: Bundle) -> Bundle:
 
 
 def _base(paths: dict[str, int]) -> str:
-    folders = [
+    folders = Counter(
         path.removesuffix(anchor)
         for path in paths
         for anchor in _ANCHORS
         if path == anchor or (path.endswith("/" + anchor) and path.count("/") == anchor.count("/") + 1)
-    ]
-    return max(sorted(set(folders)), key=folders.count) if folders and "" not in folders else ""
+    )
+    return max(sorted(folders), key=folders.__getitem__) if folders and "" not in folders else ""
 
 
 def _open_folder(root: Path) -> Bundle:

@@ -1,10 +1,13 @@
 """Opening a zip or folder: the unusual, the damaged and the hostile, below what tests/tamper tries."""
 
+import io
 import os
 import struct
 import subprocess
 import sys
 import tempfile
+import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -226,3 +229,19 @@ def test_too_many_files_break_a_package_and_make_none(
     (finding,) = verify(tmp_path, make.trust_root()).findings
     assert finding.code == "P01"
     assert "more than 10 files" in finding.message
+
+
+def test_as_many_bags_as_are_read_take_little_time(tmp_path: Path) -> None:
+    """Every one of the folders might be the package's; each was once counted among all the others."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(bundle.MOST_FILES - 1):
+            archive.writestr(f"{number:05d}/{package.BAGIT}", b"")
+    paths = dict.fromkeys(zipfile.ZipFile(out).namelist(), 0)
+
+    begun = time.process_time()
+    base = bundle._base(paths)
+
+    assert time.process_time() - begun < 1
+    assert base == "00000/"
+    assert opened(out.getvalue(), tmp_path).sizes == {package.BAGIT: 0}
