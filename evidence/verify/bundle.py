@@ -9,9 +9,11 @@ import os
 import re
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -41,8 +43,14 @@ _END_SIZE = 22
 _SECOND_NAME = 0x7075
 """Number of the Unicode path field: Info-ZIP takes the name in it instead of the entry's own."""
 
+_DOS_LABEL = 0x08
+_DOS_FOLDER = 0x10
+"""Attributes of DOS: programs pass over a volume's label, and make a folder of what is marked as one."""
+
 _END64 = b"PK\x06\x06"
 _LOCATOR = b"PK\x06\x07"
+_NO_ROOM = (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+"""What an end record says where only the ZIP64 record has room for the number."""
 
 _REPACKED = (
     "an original is compressed, and packages store originals as they are: packing a package anew does this. "
@@ -85,10 +93,12 @@ class Problem:
 class Bundle:
     """The files of a package under their paths, sizes in bytes, and what was refused on the way in.
 
+    `folders` are those that a zip names by themselves; they hold nothing and need not be there.
     `hopeless`: so unsafe that nothing of it was read.
     """
 
     sizes: dict[str, int] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     digests: dict[str, bytes] = field(default_factory=dict)
     _read: Callable[[str], Iterator[bytes]] = field(default=lambda _path: iter(()))
@@ -133,6 +143,12 @@ class Bundle:
 def open_bundle(path: Path, stack: ExitStack) -> Bundle:
     """Open the package at a path for as long as the stack lives, or raise UnreadableError."""
     try:
+        if path.exists() and not (path.is_dir() or path.is_file()):
+            # To open a pipe is to wait for whoever writes to it.
+            raise UnreadableError(
+                f"{path} is neither a file nor a folder",
+                next_step="Give the zip as you received it, or the folder it was unpacked to.",
+            )
         found = _open_folder(path) if path.is_dir() else _open_zip(stack.enter_context(path.open("rb")))
     except _TooManyError:
         message = f"it holds more than {MOST_FILES} files; nothing in it was read"
@@ -140,18 +156,17 @@ def open_bundle(path: Path, stack: ExitStack) -> Bundle:
     except _AmbiguousError as wrong:
         message = f"the container is ambiguous: {wrong}; nothing in it was read"
         return Bundle(problems=[Problem(path.name, message)], hopeless=True)
-    except FileNotFoundError:
-        raise UnreadableError(f"there is no file {path}", next_step="Check the name of the package.") from None
+    except FileNotFoundError as wrong:
+        missing = wrong.filename or path
+        raise UnreadableError(f"there is no file {missing}", next_step="Check the name of the package.") from None
     except OSError as wrong:
         raise UnreadableError(
-            f"{path} cannot be read: {wrong.strerror}", next_step="Check that you may read the file, and the disk."
+            f"{wrong.filename or path} cannot be read: {wrong.strerror}",
+            next_step="Check that you may read the file, and the disk.",
         ) from None
     bundle = _below_base(found)
     if not any(anchor in bundle.sizes for anchor in _ANCHORS):
-        raise UnreadableError(
-            f"{path} is no package of this evidence room: it holds none of {', '.join(_ANCHORS)}",
-            next_step="Give the zip as you received it, or the folder it was unpacked to.",
-        )
+        raise _no_package(path)
     return bundle
 
 
@@ -166,24 +181,26 @@ def _below_base(found: Bundle) -> Bundle:
             bundle.sizes[path.removeprefix(base)] = size
         else:
             bundle.problems.append(Problem(path, "it lies outside the folder of the package"))
+    outside = [name for name in found.folders if not name.startswith(base)]
+    bundle.problems += [Problem(name, "it lies outside the folder of the package") for name in outside]
     bundle.problems += [Problem(problem.path.removeprefix(base), problem.message) for problem in found.problems]
     return bundle
 
 
 def _base(paths: dict[str, int]) -> str:
-    folders = [
+    folders = Counter(
         path.removesuffix(anchor)
         for path in paths
         for anchor in _ANCHORS
         if path == anchor or (path.endswith("/" + anchor) and path.count("/") == anchor.count("/") + 1)
-    ]
-    return max(sorted(set(folders)), key=folders.count) if folders and "" not in folders else ""
+    )
+    return max(sorted(folders), key=folders.__getitem__) if folders and "" not in folders else ""
 
 
 def _open_folder(root: Path) -> Bundle:
     bundle = Bundle()
     files: dict[str, Path] = {}
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_raise):
         # Folders without files count for nothing: what lies below this cannot have a path that is safe.
         if len(Path(folder).relative_to(root).as_posix()) > package.LONGEST_PATH:
             path = Path(folder).relative_to(root).as_posix()
@@ -205,9 +222,25 @@ def _open_folder(root: Path) -> Bundle:
                 files[path] = file
                 bundle.sizes[path] = status.st_size
             if len(files) > MOST_FILES:
-                raise _TooManyError
+                raise _TooManyError if _holds_anchor(root) else _no_package(root)
     bundle._read = lambda path: _read_file(files[path], bundle.sizes[path])
     return bundle
+
+
+def _raise(wrong: OSError) -> None:
+    """Pass over no folder that cannot be listed: anything might lie in it."""
+    raise wrong
+
+
+def _holds_anchor(root: Path) -> bool:
+    return any(any(root.glob(place + anchor)) for anchor in _ANCHORS for place in ("", "*/"))
+
+
+def _no_package(path: Path) -> UnreadableError:
+    return UnreadableError(
+        f"{path} is no package of this evidence room: it holds none of {', '.join(_ANCHORS)}",
+        next_step="Give the zip as you received it, or the folder it was unpacked to.",
+    )
 
 
 def _read_file(file: Path, size: int) -> Iterator[bytes]:
@@ -231,37 +264,65 @@ def _open_zip(stream: BinaryIO) -> Bundle:
     bundle = Bundle()
     kept: dict[str, tuple[zipfile.ZipInfo, int]] = {}
     twice: set[str] = set()
+    folders: set[str] = set()
     ends = _ends_of_data(entries, directory_at)
     if entries and min(ends.keys()) != 0:
         raise _AmbiguousError("bytes lie before its first file")
     for entry in entries:
         # orig_filename: the library itself cuts names at NUL and turns the separators of other systems.
         name, end = entry.orig_filename, ends[entry.header_offset]
-        if name in kept or name in twice:
+        if name in kept or name in folders or name in twice:
             # Two programs would take two different ones, so none is taken.
             kept.pop(name, None)
+            folders.discard(name)
             if name not in twice:
                 bundle.problems.append(Problem(_shown(name), "it stands twice in the zip"))
             twice.add(name)
             continue
-        is_folder = name.endswith("/") and not entry.file_size
-        unsafe = _wrong_name(name.rstrip("/") or "/") if is_folder else _wrong_name(name) or _wrong_entry(entry, end)
+        unsafe = _wrong_name(name.removesuffix("/") or name) or _wrong_entry(entry, end)
         try:
             data_at = 0 if unsafe else _find_data(stream, entry, end)
         except DamagedError as wrong:
             unsafe = f"the container is ambiguous: {wrong}"
         if unsafe:
             bundle.problems.append(Problem(_shown(name), unsafe))
-        elif not is_folder:
+        elif name.endswith("/"):
+            folders.add(name)
+        else:
             kept[name] = (entry, data_at)
     compressed = [entry for entry, _at in kept.values() if entry.compress_type == zipfile.ZIP_DEFLATED]
     if sum(entry.file_size for entry in compressed) > max(
         LARGEST_RATIO * sum(entry.compress_size for entry in compressed), MOST_GROWTH
     ):
         raise _AmbiguousError("its compressed files together grow too much: a bomb")
+    for name in _in_place_of_files(folders, kept) if folders else ():
+        bundle.problems.append(
+            Problem(_shown(name), "it is a folder with the name of a file, or below one; case does not count")
+        )
+        folders.discard(name)
+    bundle.folders = sorted(folders)
     bundle.sizes = {name: entry.file_size for name, (entry, _at) in kept.items()}
     bundle._read = lambda path: _read_entry(stream, *kept[path])
     return bundle
+
+
+def _in_place_of_files(folders: Iterable[str], files: Iterable[str]) -> list[str]:
+    """Return the folders that have the name of a file or lie below one; case and form of Unicode do not count."""
+    # No name holds a NUL, and it sorts first: whatever lies below a file comes right behind it.
+    named = [(f"{alike(name)}/".replace("/", "\0"), "") for name in files]
+    named += [(alike(name).replace("/", "\0"), name) for name in folders]
+    found, file = [], "/"
+    for key, folder in sorted(named):
+        if folder and key.startswith(file):
+            found.append(folder)
+        elif not folder and not key.startswith(file):
+            file = key
+    return found
+
+
+def alike(path: str) -> str:
+    """Return what a system that knows no case, or another form of Unicode, takes a path for."""
+    return unicodedata.normalize("NFC", path.casefold())
 
 
 def _find_directory(stream: BinaryIO) -> int:
@@ -285,23 +346,15 @@ def _find_directory(stream: BinaryIO) -> int:
     end = size - 22
     if not tail[-22:].startswith(_END) or tail[-2:] != b"\0\0":
         raise _AmbiguousError("bytes lie behind its end")
-    told: tuple[int, int, int] = struct.unpack("<HII", tail[-12:-2])
-    count, length, at = told
+    told: tuple[int, ...] = struct.unpack("<HHHHII", tail[-18:-2])
     if tail[-42:-22].startswith(_LOCATOR):
         end -= 76
-        stream.seek(max(0, end))
-        record = stream.read(56)
-        if struct.unpack("<Q", tail[-34:-26])[0] != end or not record.startswith(_END64 + struct.pack("<Q", 44)):
-            raise _AmbiguousError("its end record is not right before what points to it")
-        told64: tuple[int, int, int] = struct.unpack("<QQQ", record[32:])
-        count, length, at = told64
-        if any(
-            short not in (full, most)
-            for short, full, most in zip(told, told64, (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF), strict=True)
-        ):
-            raise _AmbiguousError("its two end records contradict each other")
+        told = _told_in_full(stream, told, locator=tail[-42:-22], end=end)
+    disk, disk_of_directory, count_here, count, length, at = told
     if count > MOST_FILES or length > _LARGEST_DIRECTORY:
         raise _TooManyError
+    if (disk, disk_of_directory, count_here) != (0, 0, count):
+        raise _AmbiguousError("its end record says that a part of it is on another disk")
     if at + length != end:
         raise _AmbiguousError("its directory is not where its end record says")
     stream.seek(at)
@@ -369,6 +422,18 @@ def _ends_of_data(entries: list[zipfile.ZipInfo], directory_at: int) -> dict[int
     return dict(zip(offsets, [*offsets[1:], directory_at], strict=False))  # of a zip without files: nothing
 
 
+def _told_in_full(stream: BinaryIO, told: tuple[int, ...], *, locator: bytes, end: int) -> tuple[int, ...]:
+    """Return what the ZIP64 end record, which must begin at `end`, says in place of the short one."""
+    stream.seek(max(0, end))
+    record = stream.read(56)
+    if struct.unpack("<IQI", locator[4:]) != (0, end, 1) or not record.startswith(_END64 + struct.pack("<Q", 44)):
+        raise _AmbiguousError("its end record is not right before what points to it")
+    full: tuple[int, ...] = struct.unpack("<IIQQQQ", record[16:])
+    if any(short not in (long, no_room) for short, long, no_room in zip(told, full, _NO_ROOM, strict=True)):
+        raise _AmbiguousError("its two end records contradict each other")
+    return full
+
+
 def _wrong_name(name: str) -> str | None:
     try:
         package.require_path(name)
@@ -378,15 +443,18 @@ def _wrong_name(name: str) -> str | None:
 
 
 def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind == stat.S_IFLNK:
-        return "it is a symbolic link, which may lead anywhere"
-    if kind not in (0, stat.S_IFREG):
-        return "it is no plain file"
+    is_folder = entry.orig_filename.endswith("/")
+    if wrong := _wrong_kind(entry.external_attr, is_folder=is_folder):
+        return wrong
     if entry.flag_bits & 0x1:
         return "it is encrypted"
     if _SECOND_NAME in _extra_fields(entry.extra):
         return "it carries a second name, which some programs would take instead"
+    if _start_disk(entry):
+        return "it begins on another disk, it says, and there is none"
+    if is_folder:
+        hollow = entry.compress_type == zipfile.ZIP_STORED and not entry.compress_size and not entry.file_size
+        return None if hollow else "it is a folder that holds bytes itself: they would be hidden"
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"it is compressed in a way ({entry.compress_type}) that packages do not use"
     if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
@@ -398,6 +466,25 @@ def _wrong_entry(entry: zipfile.ZipInfo, end: int) -> str | None:
     if entry.header_offset + 30 + entry.compress_size > end:
         return "it shares its bytes with another file of the zip: a bomb"
     return None
+
+
+def _wrong_kind(attributes: int, *, is_folder: bool) -> str | None:
+    """Say what is wrong with the kinds of file that an entry's attributes name: Unix's above, those of DOS below."""
+    kind = stat.S_IFMT(attributes >> 16)
+    if kind == stat.S_IFLNK:
+        return "it is a symbolic link, which may lead anywhere"
+    # Only the slash makes a folder: with it every program takes the entry for one, whatever else it says.
+    if kind not in ((0, stat.S_IFREG, stat.S_IFDIR) if is_folder else (0, stat.S_IFREG)) or attributes & _DOS_LABEL:
+        return "it is no plain file"
+    if attributes & _DOS_FOLDER and not is_folder:
+        return "it is marked as a folder and named as a file"
+    return None
+
+
+def _start_disk(entry: zipfile.ZipInfo) -> int:
+    """Return the disk that an entry begins on; where there was no room for it, its ZIP64 field ends with it."""
+    wide = _extra_fields(entry.extra).get(1, b"")
+    return int.from_bytes(wide[-4:], "little") if entry.volume == 0xFFFF and len(wide) % 8 == 4 else entry.volume
 
 
 def _extra_fields(extra: bytes) -> dict[int, bytes]:

@@ -4,13 +4,12 @@ The lists are signed by nobody, but for the index.  They catch accidents; who al
 them too, and is caught by the chain, the signatures or the index.
 """
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from hashlib import sha256
 
 from evidence.proof import FormatError, package
-from evidence.verify.bundle import DamagedError
+from evidence.verify.bundle import DamagedError, alike
 from evidence.verify.examination import Examination
 
 Wrong = tuple[str, str]
@@ -68,19 +67,15 @@ def _read_manifest(seen: Examination, path: str) -> Generator[Wrong, None, Diges
 
 def _twins(seen: Examination) -> Iterator[Wrong]:
     """Names that a system which knows no case, or another form of Unicode, takes for one."""
-    count = Counter(map(_alike, seen.bundle.sizes))
-    alike: dict[str, list[str]] = defaultdict(list)
+    count = Counter(map(alike, seen.bundle.sizes))
+    twins: dict[str, list[str]] = defaultdict(list)
     for path in seen.bundle.sizes if len(count) < len(seen.bundle.sizes) else ():
-        if count[_alike(path)] > 1:
-            alike[_alike(path)].append(path)
+        if count[alike(path)] > 1:
+            twins[alike(path)].append(path)
     expected = {*_expected(seen), *_TAGS, package.TAG_MANIFEST}
-    for paths in alike.values():
+    for paths in twins.values():
         for path in [each for each in paths if each not in expected] or paths[1:]:
             yield path, f"its name differs from that of {paths[0] if paths[0] != path else paths[1]} only by case"
-
-
-def _alike(path: str) -> str:
-    return unicodedata.normalize("NFC", path.casefold())
 
 
 def _unlisted(seen: Examination, listed: Digests | None, tags: Digests | None) -> Iterator[Wrong]:

@@ -106,6 +106,114 @@ def test_a_folder_entry_with_a_safe_name_is_fine(tmp_path: Path) -> None:
     assert examine_zip(rewritten(adding(BASE + "data/", b"")), tmp_path).outcome == "verified"
 
 
+DOS_FOLDER, DOS_LABEL = 0x10, 0x08
+IN_DATA = BASE + "data/extra/"
+
+
+def second_name(of: str) -> bytes:
+    field = struct.pack("<BI", 1, zlib.crc32(of.encode())) + (BASE + "data/a recording").encode()
+    return struct.pack("<HH", 0x7075, len(field)) + field
+
+
+def with_folder(
+    name: str = IN_DATA,
+    stored: bytes = b"",
+    *,
+    attributes: int = stat.S_IFDIR << 16 | DOS_FOLDER,
+    flags: int = 0,
+    method: int = 0,
+    size: int = 0,
+    extra: bytes = b"",
+    disk: int = 0,
+    behind: bytes = b"",
+) -> bytes:
+    """Return the zip with one more entry: a folder, or what calls itself one."""
+    raw, path = rewritten(nothing), name.encode()
+    end = len(raw) - 22
+    count, length, at = struct.unpack_from("<HII", raw, end + 10)
+    told = struct.pack("<HHHHIIIH", flags, method, 0, 0x5B21, zlib.crc32(stored), len(stored), size, len(path))
+    local = b"PK\x03\x04" + struct.pack("<H", 20) + told + bytes(2) + path + stored + behind
+    fields = struct.pack("<HHHHII", len(extra), 0, disk, 0, attributes, at)
+    listed = b"PK\x01\x02" + struct.pack("<HH", 0x0314, 20) + told + fields + path + extra
+    closing = struct.pack("<HHHHIIH", 0, 0, count + 1, count + 1, length + len(listed), at + len(local), 0)
+    return raw[:at] + local + raw[at:end] + listed + b"PK\x05\x06" + closing
+
+
+ORDINARY_FOLDERS = {
+    "as zip writes it": with_folder(),
+    "without attributes": with_folder(attributes=0),
+    "of a system that knows no modes": with_folder(attributes=DOS_FOLDER),
+    "the base": with_folder(BASE),
+    "one that files lie in": with_folder(BASE + "data/items/"),
+    "one that is called nearly as a file": with_folder(BASE + "data/package.json2/"),
+    "one that is called as the beginning of a file": with_folder(BASE + "data/pack/"),
+    "with a time stamp": with_folder(extra=struct.pack("<HH", 0x5455, 1) + b"\0"),
+    "with what a stream puts behind it": with_folder(flags=8, behind=b"PK\x07\x08" + bytes(12)),
+    "a disk number for which there is a field": with_folder(disk=0xFFFF, extra=struct.pack("<HHI", 1, 4, 0)),
+}
+
+
+@pytest.mark.parametrize("what", ORDINARY_FOLDERS)
+def test_an_ordinary_empty_folder_verifies(what: str, tmp_path: Path) -> None:
+    """Programs that pack a folder again name its folders too; they hold nothing, and tell nothing."""
+    assert examine_zip(ORDINARY_FOLDERS[what], tmp_path).outcome == "verified"
+
+
+WRONG_FOLDERS: dict[str, tuple[bytes, str, str]] = {
+    "hidden bytes": (with_folder(stored=b"HIDDEN" * 150), IN_DATA, "holds bytes"),
+    "hidden bytes of a size": (with_folder(stored=b"HIDDEN" * 150, size=900), IN_DATA, "holds bytes"),
+    "compressed": (with_folder(stored=b"\3\0", method=8), IN_DATA, "holds bytes"),
+    "compressed in another way": (with_folder(method=99), IN_DATA, "holds bytes"),
+    "a link": (with_folder(stored=b"/etc", attributes=stat.S_IFLNK << 16), IN_DATA, "symbolic link"),
+    "an empty link": (with_folder(attributes=stat.S_IFLNK << 16), IN_DATA, "symbolic link"),
+    "a pipe": (with_folder(attributes=stat.S_IFIFO << 16), IN_DATA, "no plain file"),
+    "a label": (with_folder(attributes=DOS_LABEL), IN_DATA, "no plain file"),
+    "encrypted": (with_folder(flags=1), IN_DATA, "encrypted"),
+    "a second name": (with_folder(extra=second_name(IN_DATA)), IN_DATA, "second name"),
+    "another disk": (with_folder(disk=5), IN_DATA, "another disk"),
+    "another disk in a field": (with_folder(disk=0xFFFF, extra=struct.pack("<HHI", 1, 4, 5)), IN_DATA, "another disk"),
+    "an empty part": (with_folder(BASE + "data//"), BASE + "data//", "empty part"),
+    "called as a file": (with_folder(f"{BASE}{package.INDEX}/"), f"{BASE}{package.INDEX}/", "name of a file"),
+    "called as an original": (with_folder(f"{BASE}{ORIGINAL}/"), f"{BASE}{ORIGINAL}/", "name of a file"),
+    "below a file": (with_folder(f"{BASE}{ORIGINAL}/x/y/"), f"{BASE}{ORIGINAL}/x/y/", "below one"),
+    "a twin of a file": (with_folder(BASE + "DATA/package.json/"), BASE + "DATA/package.json/", "name of a file"),
+    "outside": (with_folder("elsewhere/"), "elsewhere/", "outside the folder"),
+    "outside, by its beginning": (with_folder(BASE[:-1] + "2/"), BASE[:-1] + "2/", "outside the folder"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_FOLDERS)
+def test_a_folder_that_is_more_than_an_empty_folder_is_named(what: str, tmp_path: Path) -> None:
+    raw, name, word = WRONG_FOLDERS[what]
+
+    (finding,) = examine_zip(raw, tmp_path).findings
+
+    assert told(finding) == ("P01", None, None, name.removeprefix(BASE))
+    assert word in finding.message
+    assert examine_zip(raw, tmp_path, without=check_container).outcome == "verified"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_folder_that_stands_twice_is_named(tmp_path: Path) -> None:
+    def twice(archive: zipfile.ZipFile) -> None:
+        for _ in range(3):
+            archive.writestr(entry(IN_DATA, kind=stat.S_IFDIR), b"")
+
+    (finding,) = examine_zip(rewritten(twice), tmp_path).findings
+
+    assert told(finding) == ("P01", None, None, "data/extra/")
+    assert "twice" in finding.message
+
+
+def test_folders_that_lie_where_files_do_are_found_behind_a_file_below_a_file() -> None:
+    files = ["a", "a/b", "a b", "\u00e9/C"]
+    wrong = ["a/", "A/b/c/", "a/d/", "\u00c9/c/"]
+
+    found = bundle._in_place_of_files([*wrong, "a!/", "a c/", "\u00e9/"], files)
+
+    assert sorted(found) == sorted(wrong)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_stands_twice_is_named_and_neither_is_believed(tmp_path: Path) -> None:
     def thrice(archive: zipfile.ZipFile) -> None:
@@ -229,6 +337,37 @@ def test_a_second_name_in_an_extra_field_is_named(number: int, *, unsafe: bool, 
     verdict = examine_zip(rewritten(renamed, leave_out=frozenset({package.README})), tmp_path)
 
     assert [told(each)[::3] for each in verdict.findings] == ([("P01", package.README)] if unsafe else [])
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "word"),
+    [
+        (34, struct.pack("<H", 5), "another disk"),
+        (34, struct.pack("<H", 0xFFFF), "another disk"),
+        (38, struct.pack("<I", DOS_FOLDER), "marked as a folder"),
+        (38, struct.pack("<I", stat.S_IFREG << 16 | DOS_FOLDER), "marked as a folder"),
+        (38, struct.pack("<I", DOS_LABEL), "no plain file"),
+    ],
+)
+def test_an_original_that_some_programs_would_not_unpack_is_named(
+    offset: int, value: bytes, word: str, tmp_path: Path
+) -> None:
+    raw = rewritten(nothing)
+
+    raw = patched(raw, directory_entry(raw, ORIGINAL) + offset, value)
+
+    (finding,) = examine_zip(raw, tmp_path).findings
+    assert told(finding)[::3] == ("P01", ORIGINAL)
+    assert word in finding.message
+
+
+def test_a_file_that_only_says_when_it_was_archived_is_fine(tmp_path: Path) -> None:
+    """The control: read-only, hidden, of the system, archived; programs unpack such files like any other."""
+    raw = rewritten(nothing)
+
+    raw = patched(raw, directory_entry(raw, ORIGINAL) + 38, struct.pack("<I", stat.S_IFREG << 16 | 0x27))
+
+    assert examine_zip(raw, tmp_path).outcome == "verified"
 
 
 def test_sizes_that_contradict_each_other_are_named(tmp_path: Path) -> None:
@@ -500,6 +639,50 @@ def test_a_zip_that_programs_would_read_differently_is_one_finding(what: str, tm
 
     assert told(finding) == ("P01", None, None, "package.zip")
     assert "ambiguous" in finding.message
+
+
+IN_END = len(rewritten(nothing)) - 22
+IN_END64 = {"end": IN_END + 76, "record": IN_END, "locator": IN_END + 56}
+"""Where the records at the end of a zip begin that has all three."""
+
+DISKS = [
+    ("end", 4, 7),
+    ("end", 6, 7),
+    ("end", 8, 0),
+    ("end", 8, 1),
+    ("record", 16, 7),
+    ("record", 20, 7),
+    ("record", 24, 0),
+    ("record", 24, 1),
+    ("record", 32, 1),
+    ("locator", 4, 7),
+    ("locator", 16, 2),
+]
+
+
+@pytest.mark.parametrize(("where", "offset", "value"), DISKS)
+def test_an_end_record_that_knows_of_other_disks_is_one_finding(
+    where: str, offset: int, value: int, tmp_path: Path
+) -> None:
+    form = "<H" if where == "end" else "<I"
+    wide = with_end64(rewritten(nothing))
+    variants = [patched(wide, IN_END64[where] + offset, struct.pack(form, value))]
+    if where == "end":
+        variants.append(patched(rewritten(nothing), IN_END + offset, struct.pack(form, value)))
+
+    for raw in variants:
+        (finding,) = examine_zip(raw, tmp_path).findings
+
+        assert told(finding) == ("P01", None, None, "package.zip")
+        assert "ambiguous" in finding.message
+
+
+def test_only_a_zip64_record_may_say_what_the_end_record_leaves_to_it(tmp_path: Path) -> None:
+    no_room = b"\xff" * 6
+    wide = patched(with_end64(rewritten(nothing)), IN_END64["end"] + 4, no_room)
+
+    assert examine_zip(wide, tmp_path).outcome == "verified"
+    assert examine_zip(patched(rewritten(nothing), IN_END + 4, no_room), tmp_path).outcome == "broken"
 
 
 def test_files_are_counted_whatever_the_end_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

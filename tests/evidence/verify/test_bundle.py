@@ -1,7 +1,15 @@
 """Opening a zip or folder: the unusual, the damaged and the hostile, below what tests/tamper tries."""
 
+import io
+import os
 import struct
-from contextlib import ExitStack
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -120,3 +128,120 @@ def test_a_place_before_the_first_byte_is_damage_and_no_crash(tmp_path: Path) ->
     file.write_bytes(make.zipped(make.pack())[1:])
 
     assert verify(file, make.trust_root()).outcome == "broken"
+
+
+def unpacked(folder: Path) -> Path:
+    for path, raw in make.pack().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(raw)
+    return folder
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_nothing_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anything might lie in it."""
+    folder = unpacked(tmp_path / "p")
+    (folder / "data" / "closed").mkdir()
+    assert verify(folder, make.trust_root()).outcome == "verified"
+    monkeypatch.setattr(os, "scandir", refusing(folder / "data" / "closed"))
+
+    with pytest.raises(UnreadableError, match=r"/data/closed cannot be read: Permission denied"):
+        verify(folder, make.trust_root())
+
+
+def refusing(closed: Path) -> Callable[..., object]:
+    scandir = os.scandir
+
+    def scan(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    return scan
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Work without the rights of root, to whom no file is closed; who is not root need do nothing for that."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize(("mode", "named"), [(0o000, "data/closed"), (0o444, "data/closed/inside")])
+def test_who_may_not_enter_a_folder_verifies_nothing(mode: int, named: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = unpacked(Path(name) / "p")
+        closed = folder / "data" / "closed"
+        closed.mkdir()
+        (closed / "inside").write_bytes(b"x")
+        Path(name).chmod(0o755)
+        closed.chmod(mode)
+        try:
+            with as_nobody(), pytest.raises(UnreadableError, match=f"{named} cannot be read: Permission denied"):
+                verify(folder, make.trust_root())
+        finally:
+            closed.chmod(0o755)
+
+
+def test_a_pipe_is_no_package_and_is_not_waited_for(tmp_path: Path) -> None:
+    pipe, trust = tmp_path / "pipe", tmp_path / "trust.json"
+    os.mkfifo(pipe)
+    trust.write_bytes(make.trust_root().write())
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "evidence.verify", pipe, "--trust", trust],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "pipe is neither a file nor a folder" in ended.stderr
+
+
+def test_a_device_is_no_package() -> None:
+    with pytest.raises(UnreadableError, match="neither a file nor a folder"):
+        verify(Path("/dev/null"), make.trust_root())
+
+
+@pytest.mark.parametrize("base", ["", "package-1"])
+def test_too_many_files_break_a_package_and_make_none(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "MOST_FILES", 10)
+    for number in range(11):
+        (tmp_path / f"{number:02d}").write_bytes(b"")
+
+    with pytest.raises(UnreadableError, match="no package of this evidence room"):
+        verify(tmp_path, make.trust_root())
+
+    # Ten files are seen before this one.
+    (tmp_path / base).mkdir(exist_ok=True)
+    (tmp_path / base / package.BAGIT).write_bytes(package.BAGIT_TEXT)
+    (finding,) = verify(tmp_path, make.trust_root()).findings
+    assert finding.code == "P01"
+    assert "more than 10 files" in finding.message
+
+
+def test_as_many_bags_as_are_read_take_little_time(tmp_path: Path) -> None:
+    """Every one of the folders might be the package's; each was once counted among all the others."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(bundle.MOST_FILES - 1):
+            archive.writestr(f"{number:05d}/{package.BAGIT}", b"")
+    paths = dict.fromkeys(zipfile.ZipFile(out).namelist(), 0)
+
+    begun = time.process_time()
+    base = bundle._base(paths)
+
+    assert time.process_time() - begun < 1
+    assert base == "00000/"
+    assert opened(out.getvalue(), tmp_path).sizes == {package.BAGIT: 0}
