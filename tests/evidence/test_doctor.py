@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from evidence import doctor, room
 from evidence.doctor import Finding
-from evidence.engines import postgres
+from evidence.engines import postgres, schema
 from evidence.engines.postgres import Cluster
 from evidence.errors import SetupError
 from evidence.settings import Settings
@@ -127,11 +127,12 @@ def test_an_application_that_owns_the_tables_is_found(healthy: Settings, running
 
 
 def test_an_old_schema_is_found(healthy: Settings, running: Cluster) -> None:
+    head = schema.pending(None)[-1].split()[0]
     as_owner(running, "UPDATE alembic_version SET version_num = '20261122_0900'")
     try:
         found = findings(healthy)["schema"]
     finally:
-        as_owner(running, "UPDATE alembic_version SET version_num = '20261122_0950'")
+        as_owner(running, f"UPDATE alembic_version SET version_num = '{head}'")
 
     assert (found.health, "evidence migrate" in found.next_step) == ("wrong", True)
     assert wrong(healthy) == []

@@ -1,7 +1,7 @@
 """R-1 for exports: killed at every external effect, no byte has gone out without a committed intent."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -133,18 +133,15 @@ def test_no_byte_of_an_export_goes_out_without_its_intent(world: World) -> None:
 
 def sending_before_the_intent_is_committed() -> None:
     """Break it: the intent is sealed in a transaction that is left open until the last byte is out."""
-    left_open: list[Session] = []
+    left_open = ExitStack()
     right_end = exports.end
 
     @contextmanager
     def unit_left_open(make_session: Sessions) -> Iterator[Session]:
-        session = make_session()
-        left_open.append(session)
-        yield session
+        yield left_open.enter_context(unit_of_work(make_session))
 
     def end(room: Room, export: Export, **named: Any) -> None:
-        for session in left_open:
-            session.commit()
+        left_open.close()
         exports.unit_of_work = unit_of_work  # type: ignore[attr-defined]
         right_end(room, export, **named)
 
