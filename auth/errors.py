@@ -9,7 +9,7 @@ AuthError
 ├── PasswordError             the password does not meet the rules; says which
 ├── AccountError              an address, name or role that cannot be accepted; says which
 ├── EnrolmentError            a dock's enrolment code or key is not good
-│   ├── EnrolmentCodeError    unknown, used or expired: always the same words
+│   ├── EnrolmentCodeError    unknown, used, expired or another dock's: always the same words
 │   └── DockKeyError          the public key offered is not a P-256 key we take
 └── KeyRingError              the keys that sign tokens are missing, damaged or readable by others
 
@@ -76,7 +76,7 @@ class EnrolmentError(AuthError):
 
 
 class EnrolmentCodeError(EnrolmentError):
-    """The code is unknown, used or expired; which of these is not said."""
+    """The code is unknown, used, expired or another dock's; which of these is not said."""
 
     next_step = "Ask whoever keeps the docks for a new one: evidence dock code NAME."
 

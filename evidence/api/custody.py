@@ -1,6 +1,5 @@
 """The chain of custody of an item or a case over HTTP."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -59,10 +58,7 @@ def show_custody(
 ) -> ChainPage:
     """Show the chain of custody of an evidence item."""
     chain = chain_of("item", item.item.id)
-    entries = history.page(session, chain, after=after, limit=limit)
-    if len(entries) == limit:
-        link(request, response, after=entries[-1].seq)
-    return _page(chain, entries, content=item.content)
+    return _page(request, response, session, chain, after=after, limit=limit, content=item.content)
 
 
 @router.get("/cases/{case}/custody")
@@ -76,13 +72,22 @@ def show_custody_of_case(
 ) -> ChainPage:
     """Show the chain of custody of a case file."""
     chain = chain_of("case", case.case.id)
+    return _page(request, response, session, chain, after=after, limit=limit, content=case.content)
+
+
+def _page(
+    request: Request,
+    response: Response,
+    session: DatabaseSession,
+    chain: str,
+    *,
+    after: int,
+    limit: int,
+    content: bool,
+) -> ChainPage:
     entries = history.page(session, chain, after=after, limit=limit)
     if len(entries) == limit:
         link(request, response, after=entries[-1].seq)
-    return _page(chain, entries, content=case.content)
-
-
-def _page(chain: str, entries: Sequence[Entry], *, content: bool) -> ChainPage:
     # For a role that sees no content (an auditor), custody is shown without what it discloses.
     return ChainPage(chain=chain, records=[_shown(entry, content=content) for entry in entries])
 

@@ -215,25 +215,34 @@ def _show(out: Output, case: dict[str, Any]) -> None:
         out.say(f"closed       {case['closed_at']}")
     if case["exhibits"] is None:
         out.remark("What is in it is not shown to your role.")
-    until = lists.minute
     out.table(
         ("exhibit", "item", "linked", "withdrawn"),
         [
-            [str(each["number"]), each["item_number"], until(each["linked_at"]), until(each["withdrawn_at"])]
+            [
+                str(each["number"]),
+                each["item_number"],
+                lists.minute(each["linked_at"]),
+                lists.minute(each["withdrawn_at"]),
+            ]
             for each in case["exhibits"] or ()
         ],
     )
     out.table(
         ("who works it", "as", "since", "until"),
         [
-            [f"{each['name']} <{each['email']}>", each["capacity"], until(each["assigned_at"]), until(each["ended_at"])]
+            [
+                f"{each['name']} <{each['email']}>",
+                each["capacity"],
+                lists.minute(each["assigned_at"]),
+                lists.minute(each["ended_at"]),
+            ]
             for each in case["assignments"] or ()
         ],
     )
     out.table(
         ("referred to", "since", "due", "until"),
         [
-            [each["agency"], until(each["referred_at"]), each["due_on"] or "", until(each["ended_at"])]
+            [each["agency"], lists.minute(each["referred_at"]), each["due_on"] or "", lists.minute(each["ended_at"])]
             for each in case["referrals"] or ()
         ],
     )

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from auth.principals import Role
 from evidence.custody import history
 from evidence.database import unit_of_work
 from evidence.main import create_app
@@ -231,7 +232,7 @@ def test_a_foreign_case_and_a_missing_one_answer_the_same(
 
 @pytest.mark.parametrize("role", ["officer", "supervisor", "records_clerk", "paralegal", "auditor", "detective"])
 def test_what_a_role_may_not_do_to_a_case_is_refused_and_recorded(
-    room: Room, client: TestClient, technician: Person, role: Any
+    room: Room, client: TestClient, technician: Person, role: Role
 ) -> None:
     case, someone = opened(client, technician), a_person(room, role)
 
@@ -261,8 +262,9 @@ def test_people_are_assigned_by_their_own_agency(
 
 
 def test_whoever_opens_a_case_works_it(room: Room, client: TestClient) -> None:
-    for number, role in enumerate(("officer", "detective", "prosecutor", "supervisor", "evidence_tech")):
-        opener = a_person(room, role)  # type: ignore[arg-type]
+    openers: tuple[Role, ...] = ("officer", "detective", "prosecutor", "supervisor", "evidence_tech")
+    for number, role in enumerate(openers):
+        opener = a_person(room, role)
         case = opened(client, opener, f"26-{number}")
 
         shown = done(client.get(case, headers=opener.headers))
