@@ -96,6 +96,36 @@ class RoleEnded(_Reported):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFounded(_Reported):
+    """An agency has a unit more."""
+
+    by: Principal
+    unit_id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitJoined(_Reported):
+    """An account belongs to a unit from now on, or supervises it."""
+
+    by: Principal
+    unit_id: UUID
+    unit: str
+    account_id: UUID
+    supervises: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitLeft(_Reported):
+    """An account belongs to a unit no longer."""
+
+    by: Principal
+    unit_id: UUID
+    unit: str
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DockInvited(_Reported):
     """A one-time enrolment code was made for a dock."""
 
@@ -133,6 +163,9 @@ AuthEvent = (
     | AccountSuspended
     | RoleGranted
     | RoleEnded
+    | UnitFounded
+    | UnitJoined
+    | UnitLeft
     | DockInvited
     | DockEnrolled
     | DockRetired

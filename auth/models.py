@@ -70,6 +70,38 @@ class RoleAssignment(Base):
     ended_at: Mapped[datetime | None]
 
 
+class Unit(Base):
+    """A part of an agency: a precinct, a squad. It ends by a date, and its name may then be used again."""
+
+    __tablename__ = "unit"
+    __table_args__ = (
+        Index("uq_unit_name_open", "agency_id", "name", unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id))
+    name: Mapped[str]
+    founded_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class UnitMember(Base):
+    """Who belongs to a unit, and whether they supervise it, from when to when."""
+
+    __tablename__ = "unit_member"
+    __table_args__ = (
+        Index("uq_unit_member_open", "account_id", "unit_id", unique=True, postgresql_where=text("left_at IS NULL")),
+        Index("ix_unit_member_unit_id", "unit_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    unit_id: Mapped[UUID] = mapped_column(ForeignKey(Unit.id))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    supervises: Mapped[bool]
+    joined_at: Mapped[datetime]
+    left_at: Mapped[datetime | None]
+
+
 class Dock(Base):
     """A docking station with a key of its own. It is retired, never deleted.
 

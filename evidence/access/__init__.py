@@ -1,4 +1,4 @@
-"""What a role may do to which item. `auth` says who somebody is; this says what they may do now.
+"""What a role may do to which item or case. `auth` says who somebody is; this says what they may do now.
 
 `allow` answers one question with its reason; `scope.visible_items` is the same rule as SQL, for
 lists.  tests/evidence/access holds the two to each other.
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auth.principals import Principal
+from evidence.access import gates
 from evidence.access.actions import Action
 from evidence.access.facts import CONDITIONS, SAID, Asked, Thing
 from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
@@ -27,12 +28,52 @@ class Decision:
     content: bool = True
 
 
-def allow(principal: Principal, action: Action, thing: Thing, *, at: datetime, reason: str | None = None) -> Decision:
-    """Decide whether the principal may do this to the thing. Another agency's is refused unless a case was referred."""
-    is_ours = principal.agency_id == thing.agency_id
-    if not is_ours and not thing.is_referred_to(principal.agency_id):
+def allow(
+    principal: Principal,
+    action: Action,
+    thing: Thing,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    approved: bool = False,
+) -> Decision:
+    """Decide whether the principal may do this to the thing. Another agency's is refused unless a case was referred.
+
+    `approved`: a second, different person has approved exactly this.
+    """
+    asked = Asked(principal=principal, action=action, thing=thing, at=at, reason=reason, approved=approved)
+    by_role = _by_role(asked)
+    if not by_role.allowed:
+        return by_role
+    if why := gates.closed(asked):
+        return Decision(False, why, content=False)
+    return Decision(True, by_role.reason, content=by_role.content and not gates.is_stub(asked))
+
+
+def might(principal: Principal, action: Action, *, at: datetime) -> Decision:
+    """Decide whether the principal may do this to anything at all: to a thing of its own, for some reason."""
+    me = frozenset({principal.id})
+    case = CaseStanding(assigned=me, referred_to=frozenset({principal.agency_id}), is_internal=True, is_open=False)
+    thing = Thing(
+        agency_id=principal.agency_id,
+        brought_by=principal.id,
+        cases=(case,),
+        supervisors=me,
+        granted={principal.id: frozenset({action})},
+        broken_glass=me,
+        disclosed_to=me,
+        is_redaction=True,
+        is_released=True,
+    )
+    return allow(principal, action, thing, at=at, reason="any", approved=True)
+
+
+def _by_role(asked: Asked) -> Decision:
+    """Decide by the cells of the principal's roles alone."""
+    principal, action = asked.principal, asked.action
+    is_ours = principal.agency_id == asked.thing.agency_id
+    if not is_ours and not asked.thing.is_referred_to(principal.agency_id):
         return Decision(False, NOT_OURS, content=False)
-    asked = Asked(principal=principal, thing=thing, at=at, reason=reason)
     without_content: Decision | None = None
     missing: list[str] = []
     for role in sorted(principal.roles):
@@ -40,9 +81,9 @@ def allow(principal: Principal, action: Action, thing: Thing, *, at: datetime, r
             if not is_ours and OVER_THE_WALL not in alternative and (action, role) not in BY_THE_OFFICE:
                 missing.append(NOT_OURS)
                 continue
-            failed = [name for name in alternative if not _holds(name, asked)]
+            failed = [name for name in alternative if not CONDITIONS[name](asked)]
             if failed:
-                missing.extend(SAID.get(name, f"condition '{name}' is not met") for name in failed)
+                missing.extend(SAID[name] for name in failed)
             elif "noevid" in alternative:
                 without_content = Decision(True, f"{role}: {'+'.join(alternative)}", content=False)
             else:
@@ -52,18 +93,6 @@ def allow(principal: Principal, action: Action, thing: Thing, *, at: datetime, r
     return Decision(False, "; ".join(dict.fromkeys(missing)) or f"your role does not include {action}", content=False)
 
 
-def might(principal: Principal, action: Action, *, at: datetime) -> Decision:
-    """Decide whether the principal may do this to anything at all: to a thing of its own, for some reason."""
-    case = CaseStanding(assigned=frozenset({principal.id}), referred_to=frozenset({principal.agency_id}))
-    thing = Thing(agency_id=principal.agency_id, brought_by=principal.id, officer_badge=principal.badge, cases=(case,))
-    return allow(principal, action, thing, at=at, reason="any")
-
-
 def _alternatives(action: Action, role: str) -> list[list[str]]:
     cell = CELLS[action].get(role, "")  # type: ignore[call-overload]  # roles come from the database as text
     return [alternative.strip().split("+") for alternative in cell.split("|") if alternative.strip()]
-
-
-def _holds(name: str, asked: Asked) -> bool:
-    condition = CONDITIONS.get(name)
-    return condition is not None and condition(asked)

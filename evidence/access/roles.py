@@ -1,9 +1,7 @@
-"""Role and action -> under which conditions. An action or role that is not here is refused.
+"""Role and action -> under which conditions: the permission matrix. An action or role that is not here is refused.
 
-A cell reads like the permission matrix: `A` allows, `a+b` asks for all, `a | b` for one of
-them.  Conditions are named in evidence/access/facts.py; a cell may name a condition that
-nothing here can establish yet (a unit, a case, a second person), and is then refused until it
-can: what cannot be shown is not granted.
+A cell reads like the matrix: `A` allows, `a+b` asks for all, `a | b` for one of them.  Conditions are
+named in evidence/access/facts.py; the gates that stand over every cell are in evidence/access/gates.py.
 """
 
 from collections.abc import Mapping
@@ -70,6 +68,21 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "agency_admin": "noevid",
         "public_recipient": "rel",
     },
+    "evidence.stream": {
+        "officer": "own | grant+why",
+        "supervisor": "own | unit+why | grant+why",
+        "evidence_tech": "why",
+        "records_clerk": "why",
+        "detective": "own | case | grant+why",
+        "ia_investigator": "iac | grant+why",
+        "prosecutor": "caseP | grant+why",
+        "paralegal": "caseP | grant+why",
+        "defence": "disc",
+        "auditor": "grant+why",
+        "agency_admin": "bg",
+        "system_admin": "bg",
+        "public_recipient": "rel+red",
+    },
     "evidence.download_original": {
         "supervisor": "unit+why+step",
         "evidence_tech": "why+step",
@@ -78,6 +91,71 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "prosecutor": "caseP+why+step",
         "defence": "disc",
         "agency_admin": "bg",
+    },
+    "evidence.download_derivative": {
+        "officer": "own+why",
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "records_clerk": "why",
+        "detective": "case+why",
+        "ia_investigator": "iac+why",
+        "prosecutor": "caseP+why",
+        "paralegal": "caseP+why",
+        "defence": "disc",
+        "auditor": "grant+why",
+        "agency_admin": "bg",
+        "public_recipient": "rel+red",
+    },
+    "evidence.categorise": {
+        "officer": "own",
+        "supervisor": "own | unit",
+        "evidence_tech": "A",
+        "records_clerk": "A",
+        "detective": "own | case",
+        "ia_investigator": "iac",
+    },
+    "evidence.correct_meta": {
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+    },
+    "evidence.reassign": {
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "ia_investigator": "iac+why",
+    },
+    "evidence.annotate": {
+        "officer": "own",
+        "supervisor": "own | unit",
+        "evidence_tech": "A",
+        "records_clerk": "A",
+        "detective": "own | case",
+        "ia_investigator": "iac",
+        "prosecutor": "caseP",
+        "paralegal": "caseP",
+    },
+    "evidence.clip": {
+        "officer": "own",
+        "supervisor": "unit",
+        "evidence_tech": "A",
+        "records_clerk": "A",
+        "detective": "case",
+        "ia_investigator": "iac",
+        "prosecutor": "caseP",
+        "paralegal": "caseP",
+    },
+    "evidence.redact": {
+        "evidence_tech": "A",
+        "records_clerk": "A",
+        "ia_investigator": "iac",
+        "prosecutor": "caseP",
+        "paralegal": "caseP",
+    },
+    "redaction.approve": {
+        "supervisor": "unit+sod",
+        "evidence_tech": "sod",
+        "records_clerk": "sod",
+        "ia_investigator": "iac+sod",
+        "prosecutor": "caseP+sod",
     },
     "case.create": {
         "officer": "A",
@@ -134,6 +212,87 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "ia_investigator": "iac",
         "prosecutor": "caseP",
     },
+    "access.grant": {
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "detective": "case+why",
+        "ia_investigator": "iac+why",
+        "prosecutor": "caseP+why",
+        "agency_admin": "why",
+    },
+    "access.restrict": {
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "records_clerk": "why",
+        "detective": "case+why",
+        "ia_investigator": "iac+why",
+        "prosecutor": "caseP+why",
+        "agency_admin": "why",
+    },
+    "access.unrestrict": {
+        "evidence_tech": "two+why+step",
+        "ia_investigator": "iac+two+why+step",
+        "agency_admin": "two+why+step",
+    },
+    "statement.record": {
+        "supervisor": "unit+sod",
+        "ia_investigator": "iac+sod",
+    },
+    "disclose.external": {
+        "evidence_tech": "dnd+two+why+step",
+        "records_clerk": "dnd+red+two+why+step",
+        "ia_investigator": "iac+dnd+why+step",
+        "prosecutor": "caseP+dnd+why+step",
+        "paralegal": "caseP+dnd+two+why+step",
+    },
+    "disclose.revoke": {
+        "evidence_tech": "why",
+        "records_clerk": "why",
+        "ia_investigator": "iac+why",
+        "prosecutor": "caseP+why",
+        "agency_admin": "why",
+    },
+    "disclose.public": {
+        "evidence_tech": "red+dnd+two+why+step",
+        "records_clerk": "red+dnd+two+why+step",
+        "agency_admin": "red+dnd+two+why+step",
+    },
+    "hold.place": {
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "records_clerk": "why",
+        "detective": "case+why",
+        "ia_investigator": "iac+why",
+        "prosecutor": "caseP+why",
+        "paralegal": "caseP+why",
+        "auditor": "why",
+        "agency_admin": "why",
+    },
+    "hold.release": {
+        "evidence_tech": "two+why+step",
+        "ia_investigator": "iac+two+why+step",
+        "prosecutor": "caseP+two+why+step",
+        "agency_admin": "two+why+step",
+    },
+    "deletion.request": {
+        "officer": "own+why",
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "records_clerk": "why",
+        "detective": "case+why",
+        "agency_admin": "why",
+    },
+    "deletion.approve": {
+        "evidence_tech": "nohold+sod+why+step",
+        "agency_admin": "nohold+sod+why+step",
+    },
+    "deletion.undo": {
+        "evidence_tech": "why",
+        "ia_investigator": "iac+why",
+        "prosecutor": "caseP+why",
+        "auditor": "why",
+        "agency_admin": "why",
+    },
     "custody.read": {
         "officer": "own",
         "supervisor": "own | unit",
@@ -146,6 +305,21 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "defence": "disc",
         "auditor": "A",
     },
+    "custody.verify": {
+        "officer": "own",
+        "supervisor": "own | unit",
+        "evidence_tech": "A",
+        "records_clerk": "A",
+        "detective": "own | case",
+        "ia_investigator": "iac",
+        "prosecutor": "caseP",
+        "paralegal": "caseP",
+        "defence": "disc",
+        "auditor": "A",
+        "agency_admin": "A",
+        "system_admin": "A",
+        "public_recipient": "rel",
+    },
     "custody.export": {
         "supervisor": "unit+why",
         "evidence_tech": "why",
@@ -157,8 +331,31 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "defence": "disc",
         "auditor": "why",
     },
-    "users.manage": {"agency_admin": "sod+step"},
-    "devices.manage": {"evidence_tech": "A", "agency_admin": "step"},
+    "audit.read": {
+        "ia_investigator": "iac+scope",
+        "auditor": "scope",
+        "agency_admin": "scope",
+        "system_admin": "noevid",
+    },
+    "users.manage": {
+        "agency_admin": "sod+step",
+    },
+    "roles.assign": {
+        "agency_admin": "sod+two+step",
+    },
+    "devices.manage": {
+        "evidence_tech": "A",
+        "agency_admin": "step",
+    },
+    "retention.configure": {
+        "agency_admin": "two+why+step",
+    },
+    "agencies.manage": {
+        "system_admin": "two+step",
+    },
+    "system.operate": {
+        "system_admin": "step",
+    },
 }
 
 OVER_THE_WALL = "caseP"

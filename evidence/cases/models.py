@@ -1,26 +1,38 @@
 """Tables: case_file, exhibit, case_assignment and referral. Each row ends by a date and is kept."""
 
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Date, DateTime, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.models import Account, Agency
+from auth.models import Account, Agency, Unit
 from evidence.database import Base
-from evidence.items.models import EvidenceItem
+from evidence.items.models import AccessClass, EvidenceItem
+
+
+CaseKind = Literal["criminal", "internal_affairs"]
+"""A matter of internal affairs is confidential, and opens what is linked to it to those who investigate it."""
 
 
 class CaseFile(Base):
     """The folder of a case, under the number its agency gave it."""
 
     __tablename__ = "case_file"
-    __table_args__ = (UniqueConstraint("agency_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("agency_id", "number"),
+        CheckConstraint("kind in ('criminal', 'internal_affairs')", name="kind_known"),
+        CheckConstraint("access_class in ('unrestricted', 'restricted', 'confidential')", name="access_class_known"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id))
     number: Mapped[str] = mapped_column(String(64))
     title: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[CaseKind] = mapped_column(String(16), default="criminal")
+    unit_id: Mapped[UUID | None] = mapped_column(ForeignKey(Unit.id))
+    access_class: Mapped[AccessClass] = mapped_column(String(16), default="unrestricted")
     opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     opened_by_id: Mapped[UUID] = mapped_column(index=True)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

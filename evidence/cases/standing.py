@@ -9,15 +9,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from evidence.cases.models import CaseAssignment, Exhibit, Referral
+from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
 
 
 @dataclass(frozen=True, slots=True)
 class CaseStanding:
-    """One case: the accounts assigned to it, and the agencies it stands referred to."""
+    """One case: the accounts assigned to it, the agencies it stands referred to, and what kind of case it is."""
 
     assigned: frozenset[UUID]
     referred_to: frozenset[UUID]
+    is_internal: bool = False
+    """It is a matter of internal affairs."""
+    is_open: bool = True
 
 
 def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> dict[UUID, CaseStanding]:
@@ -30,7 +33,16 @@ def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> d
     agencies = select(Referral.case_id, Referral.agency_id)
     for case_id, agency_id in session.execute(agencies.where(Referral.case_id.in_(case_ids), is_referred(at))):
         referred[case_id].add(agency_id)
-    return {each: CaseStanding(frozenset(assigned[each]), frozenset(referred[each])) for each in case_ids}
+    kinds = select(CaseFile.id, CaseFile.kind, CaseFile.closed_at).where(CaseFile.id.in_(case_ids))
+    return {
+        case_id: CaseStanding(
+            assigned=frozenset(assigned[case_id]),
+            referred_to=frozenset(referred[case_id]),
+            is_internal=kind == "internal_affairs",
+            is_open=closed_at is None,
+        )
+        for case_id, kind, closed_at in session.execute(kinds)
+    }
 
 
 def of_items(session: Session, item_ids: Collection[UUID], *, at: datetime) -> dict[UUID, tuple[CaseStanding, ...]]:

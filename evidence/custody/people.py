@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from auth import events as auth_events
 from evidence import custody
-from evidence.custody import events
+from evidence.custody import access_events, events
 from evidence.custody.events import Actor, CustodyEvent
 
 
@@ -70,6 +70,33 @@ class CustodyRecorder:
     def _(self, event: auth_events.RoleEnded) -> CustodyEvent:
         return events.RoleEnded(
             actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, role=event.role
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.UnitFounded) -> CustodyEvent:
+        return access_events.UnitFounded(
+            actor=Actor.of(event.by), request_id=event.request_id, unit_id=event.unit_id, name=event.name
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.UnitJoined) -> CustodyEvent:
+        return access_events.UnitJoined(
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            unit_id=event.unit_id,
+            standing="supervisor" if event.supervises else "member",
+            unit_name=event.unit,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.UnitLeft) -> CustodyEvent:
+        return access_events.UnitLeft(
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            unit_id=event.unit_id,
+            unit_name=event.unit,
         )
 
     @_translate.register

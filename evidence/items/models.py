@@ -8,12 +8,15 @@ from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, LargeB
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.models import Agency
+from auth.models import Agency, Unit
 from evidence.database import Base
 from evidence.storage.models import StoredObject
 
 Declared = Literal["sha256", "none"]
 """Whether whoever brought the item said beforehand what its digest is."""
+
+AccessClass = Literal["unrestricted", "restricted", "confidential"]
+"""Who may know of a thing, beyond its roles: see evidence/access/gates.py."""
 
 
 class EvidenceItem(Base):
@@ -29,6 +32,7 @@ class EvidenceItem(Base):
         UniqueConstraint("agency_id", "number"),
         CheckConstraint("size >= 0", name="size_not_negative"),
         CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
+        CheckConstraint("access_class in ('unrestricted', 'restricted', 'confidential')", name="access_class_known"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -51,6 +55,10 @@ class EvidenceItem(Base):
     chunks_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     original_object_id: Mapped[UUID] = mapped_column(ForeignKey(StoredObject.id))
     chunks_object_id: Mapped[UUID] = mapped_column(ForeignKey(StoredObject.id))
+
+    unit_id: Mapped[UUID | None] = mapped_column(ForeignKey(Unit.id), index=True)
+    access_class: Mapped[AccessClass] = mapped_column(String(16), default="unrestricted")
+    do_not_disclose: Mapped[bool] = mapped_column(default=False)
 
     media: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     media_note: Mapped[str | None] = mapped_column(String)

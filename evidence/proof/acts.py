@@ -31,7 +31,7 @@ class Act:
 
 
 def kind_of_chain(chain: str) -> str:
-    """Return the kind of a chain: item, case, account, dock, _heads, _keys or _refused."""
+    """Return the kind of a chain: item, case, incident, account, dock, _heads, _keys or _refused."""
     return chain.partition("/")[0]
 
 
@@ -327,6 +327,88 @@ _REGISTRY = (
         "A referral of a case ended.",
         on="case",
         facts="referral agency",
+    ),
+    _act(
+        "access.granted",
+        "Somebody, or a unit, was put on the access list.",
+        on="item case",
+        facts="entry extent",
+        may_facts="account unit expires_at",
+    ),
+    _act(
+        "access.ended",
+        "An entry of the access list ended.",
+        on="item case",
+        facts="entry",
+    ),
+    _act(
+        "access.restricted",
+        "Fewer may know of the item or case from now on.",
+        on="item case",
+        facts="before now",
+    ),
+    _act(
+        "access.unrestricted",
+        "More may know of the item or case from now on.",
+        on="item case",
+        facts="before now",
+    ),
+    _act(
+        "disclosure.forbidden",
+        "The item was marked do-not-disclose.",
+        on="item",
+    ),
+    _act(
+        "disclosure.allowed",
+        "The mark do-not-disclose was taken from the item.",
+        on="item",
+    ),
+    _act(
+        "incident.declared",
+        "A critical incident was declared; it covers every item with its number.",
+        on="incident",
+    ),
+    _act(
+        "incident.covers",
+        "An item was put under a critical incident whose number it does not carry; stands on both chains.",
+        on="item incident",
+        facts="incident item",
+    ),
+    _act(
+        "incident.listed",
+        "Somebody was listed as involved in a critical incident or as its witness, and may not watch for now.",
+        on="incident",
+        facts="listing account part",
+    ),
+    _act(
+        "statement.recorded",
+        "Somebody listed in a critical incident gave their statement, and may watch.",
+        on="incident",
+        facts="listing account",
+    ),
+    _act(
+        "viewing.released",
+        "Viewing was released to somebody listed in a critical incident.",
+        on="incident",
+        facts="listing account",
+    ),
+    _act(
+        "unit.founded",
+        "An agency has a unit more.",
+        on="account",
+        facts="unit",
+    ),
+    _act(
+        "unit.joined",
+        "An account belongs to a unit, or supervises it.",
+        on="account",
+        facts="account unit standing",
+    ),
+    _act(
+        "unit.left",
+        "An account belongs to a unit no longer.",
+        on="account",
+        facts="account unit",
     ),
     _act(
         "upload.opened",
