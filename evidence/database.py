@@ -57,6 +57,26 @@ def connect(url: str, *, pool_size: int = 20) -> Engine:
     return engine
 
 
+def close(engine: Engine) -> None:
+    """Close the engine for good, whoever is still busy with it.
+
+    What another thread has out is closed when it gives it back, and who asks for a connection from
+    now on gets DatabaseAwayError: `dispose` alone would open a new pool for them that nobody closes.
+    """
+    listening.listen(engine, "checkin", _close_returned)
+    listening.listen(engine, "do_connect", _refuse_to_connect)
+    engine.dispose()
+
+
+def _close_returned(connection: psycopg.Connection | None, _record: object) -> None:
+    if connection is not None:
+        connection.close()
+
+
+def _refuse_to_connect(*_: object) -> None:
+    raise DatabaseAwayError
+
+
 def _use_universal_time(connection: psycopg.Connection, _record: object) -> None:
     """Have instants handed over in UTC: in other zones the first or last day lies outside the years Python knows."""
     connection.execute("SET TIME ZONE 'UTC'")

@@ -56,7 +56,7 @@ def open_room(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Ro
         try:
             yield _furnish(settings, urls.application, engine, clock)
         finally:
-            engine.dispose()
+            database.close(engine)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def prepare(settings: Settings, *, clock: Clock = system_clock) -> str:
             _register_keys(signing, urls.owner)
             open_store(settings).prepare()
         finally:
-            engine.dispose()
+            database.close(engine)
     return origin
 
 
@@ -96,7 +96,7 @@ def _register_keys(signing: SigningKeys, owner_url: str) -> None:
         with unit_of_work(database.sessions(engine)) as session:
             signing.register(session, request_id=str(new_id()))
     finally:
-        engine.dispose()
+        database.close(engine)
 
 
 @dataclass(frozen=True, slots=True)

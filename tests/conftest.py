@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from evidence.database import Sessions, connect, unit_of_work
+from evidence.database import Sessions, close, connect, unit_of_work
 from evidence.database import sessions as session_factory
 from evidence.engines import postgres
 from evidence.engines.postgres import Cluster
@@ -64,7 +64,7 @@ def sessions(database: Database) -> Iterator[Sessions]:
     """Sessions of the application on a database of one's own."""
     engine = connect(database.app_url)
     yield session_factory(engine)
-    engine.dispose()
+    close(engine)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +72,7 @@ def _shared_sessions(cluster: Cluster, template: str) -> Iterator[Sessions]:
     with database_from(cluster, template) as database:
         engine = connect(database.app_url)
         yield session_factory(engine)
-        engine.dispose()
+        close(engine)
 
 
 @pytest.fixture

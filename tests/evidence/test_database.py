@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from evidence import database
-from evidence.database import DatabaseAwayError, Sessions, connect, execute_alone, reading, unit_of_work
+from evidence.database import DatabaseAwayError, Sessions, close, connect, execute_alone, reading, unit_of_work
 from evidence.database import sessions as session_factory
 from evidence.ingest.models import Upload
 from tests.support.database import Database, driver_url
@@ -64,6 +64,28 @@ def test_an_engine_that_does_not_look_hands_out_a_dead_connection(empty_database
     with careless() as session, pytest.raises(OperationalError):
         session.execute(text("SELECT 1"))
     engine.dispose()
+
+
+@pytest.mark.parametrize("is_closed_for_good", [True, False])
+def test_a_closed_engine_keeps_no_connection_whoever_is_late(database: Database, is_closed_for_good: bool) -> None:
+    engine = connect(database.app_url)
+    make_session = session_factory(engine)
+    with unit_of_work(make_session) as late:
+        late.execute(text("SELECT 1"))
+        mine = late.connection().connection.driver_connection
+        assert mine is not None
+        close(engine) if is_closed_for_good else engine.dispose()
+    kept = not mine.closed
+    mine.close()  # the control's is still open, and its pool is nobody's any more
+
+    assert kept is not is_closed_for_good
+    if is_closed_for_good:
+        with pytest.raises(DatabaseAwayError), unit_of_work(make_session) as later:
+            later.execute(text("SELECT 1"))
+    else:
+        with unit_of_work(make_session) as later:
+            later.execute(text("SELECT 1"))
+        engine.dispose()
 
 
 def test_reading_takes_part_in_no_transaction(sessions: Sessions) -> None:

@@ -112,9 +112,13 @@ def test_a_folder_mounted_read_only_will_do(room: Installation, card: Path) -> N
     assert ended.summary["result"]["received"] == 1
 
 
+LONG = 20 * MEGABYTE
+"""What is kept first, 8 MiB, is kept seconds before the end: a signal sent then meets an upload still under way."""
+
+
 def ended_at(room: Installation, card: Path, moment: str, sent: signal.Signals) -> int:
     """Start an upload, send it a signal at a moment told by its own lines, and return how it ended."""
-    upload = room.start("dock", "upload", card, "--still", "0", "--rate", "3000000", "--json")
+    upload = room.start("dock", "upload", card, "--still", "0", "--rate", "5000000", "--json")
     assert upload.stdout is not None
     with upload.stdout:
         for line in upload.stdout:
@@ -128,7 +132,7 @@ def ended_at(room: Installation, card: Path, moment: str, sent: signal.Signals) 
 
 @pytest.mark.parametrize("moment", ["plan", "kept"])
 def test_an_upload_killed_on_the_way_goes_on_where_it_was(room: Installation, card: Path, moment: str) -> None:
-    path = recording(card / "long.mp4", size=9 * MEGABYTE)
+    path = recording(card / "long.mp4", size=LONG)
     before = everything_about(card)
 
     ended_at(room, card, moment, signal.SIGKILL)
@@ -144,7 +148,7 @@ def test_an_upload_killed_on_the_way_goes_on_where_it_was(room: Installation, ca
 
 
 def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(room: Installation, card: Path) -> None:
-    path = recording(card / "long.mp4", size=9 * MEGABYTE)
+    path = recording(card / "long.mp4", size=LONG)
 
     code = ended_at(room, card, "kept", signal.SIGINT)
     opened = upload_ids(room, path)
