@@ -98,7 +98,9 @@ def by_name(session: Session, agency_id: UUID, name: str) -> Unit:
     """Return the agency's unit of that name; raise UnknownError."""
     unit = None
     if name.isprintable():  # no unit has another name, and PostgreSQL knows no NUL
-        unit = session.scalar(select(Unit).where(Unit.agency_id == agency_id, Unit.name == name, Unit.ended_at.is_(None)))
+        unit = session.scalar(
+            select(Unit).where(Unit.agency_id == agency_id, Unit.name == name, Unit.ended_at.is_(None))
+        )
     if unit is None:
         raise UnknownError("There is no such unit.")
     return unit
@@ -106,7 +108,9 @@ def by_name(session: Session, agency_id: UUID, name: str) -> Unit:
 
 def of_agency(session: Session, agency_id: UUID) -> Sequence[Unit]:
     """Return the agency's units by name."""
-    return session.scalars(select(Unit).where(Unit.agency_id == agency_id, Unit.ended_at.is_(None)).order_by(Unit.name)).all()
+    return session.scalars(
+        select(Unit).where(Unit.agency_id == agency_id, Unit.ended_at.is_(None)).order_by(Unit.name)
+    ).all()
 
 
 def members(session: Session, unit: Unit, *, at: datetime) -> list[tuple[UnitMember, Account]]:
@@ -167,3 +171,7 @@ def _membership(session: Session, unit: Unit, account: Account) -> UnitMember | 
             UnitMember.unit_id == unit.id, UnitMember.account_id == account.id, UnitMember.left_at.is_(None)
         )
     )
+
+
+def _open(agency_id: UUID) -> Select[Unit]:
+    return select(Unit).where(Unit.agency_id == agency_id, Unit.ended_at.is_(None))

@@ -1,17 +1,20 @@
 """Reach one item or case for an action: load it, decide, or refuse. Nobody loads one any other way."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false
+from sqlalchemy import ColumnElement, false, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from auth import units
 from auth.principals import Principal
 from evidence import access
-from evidence.access import Action, Decision, Thing, scope
+from evidence.access import Action, Decision, Thing, incidents, lists, scope
+from evidence.access.facts import NOBODY
+from evidence.access.models import CriticalIncident
 from evidence.cases import standing
 from evidence.cases.models import CaseFile
 from evidence.errors import ConflictError, NotFoundError, RefusedError
@@ -50,8 +53,8 @@ def item(
     the same words, RefusedError for one it may know of but not do this to, and ConflictError for a
     number that two agencies have given.
     """
-    visible = scope.visible_items(principal, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
-    found = _only(session.scalars(visible.limit(2)).all())
+    reachable = scope.reachable_items(principal, action, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
+    found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:
         raise NotFoundError(
             "There is no such evidence item, or none you may know of.",
@@ -67,8 +70,8 @@ def case(
     session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
 ) -> SeenCase:
     """Return the case file of that id or case number. Raises what `item` raises."""
-    visible = scope.visible_cases(principal, at=at).where(_is(named, CaseFile.id, CaseFile.number))
-    found = _only(session.scalars(visible.limit(2)).all())
+    reachable = scope.reachable_cases(principal, action, at=at).where(_is(named, CaseFile.id, CaseFile.number))
+    found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:
         raise NotFoundError(
             "There is no such case, or none you may know of.",
@@ -85,10 +88,10 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
 
     It is judged as an exhibit of that case already: whoever works the case may bring in what they may know of.
     """
-    found = item(session, principal, "evidence.list", named, at=at).item
-    known = _thing(found, standing.of_cases(session, [case.id], at=at).values())
-    _require(access.allow(principal, "case.link", known, at=at), "case.link")
-    return found
+    seen = item(session, principal, "evidence.list", named, at=at)
+    as_exhibit = replace(seen.thing, cases=tuple(standing.of_cases(session, [case.id], at=at).values()))
+    _require(access.allow(principal, "case.link", as_exhibit, at=at), "case.link")
+    return seen.item
 
 
 def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:
@@ -98,8 +101,26 @@ def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:
 
 def things(session: Session, of: Collection[EvidenceItem], *, at: datetime) -> dict[UUID, Thing]:
     """Say of each of the items what the rules may ask at that instant."""
-    cases = standing.of_items(session, [each.id for each in of], at=at)
-    return {each.id: _thing(each, cases[each.id]) for each in of}
+    ids = [each.id for each in of]
+    cases = standing.of_items(session, ids, at=at)
+    supervisors = units.supervisors(session, {each.unit_id for each in of if each.unit_id}, at=at)
+    granted = lists.granted_of_items(session, ids, at=at)
+    listed = incidents.of_items(session, ids, at=at)
+    return {
+        each.id: Thing(
+            agency_id=each.agency_id,
+            officer_badge=each.officer_badge,
+            brought_by=each.received_from_id,
+            cases=cases[each.id],
+            supervisors=supervisors[each.unit_id] if each.unit_id else NOBODY,
+            access_class=each.access_class,
+            granted=granted.get(each.id, {}),
+            listed=listed[each.id].everybody,
+            barred=listed[each.id].barred,
+            do_not_disclose=each.do_not_disclose,
+        )
+        for each in of
+    }
 
 
 def thing_of_case(session: Session, of: CaseFile, *, at: datetime) -> Thing:
@@ -109,17 +130,44 @@ def thing_of_case(session: Session, of: CaseFile, *, at: datetime) -> Thing:
 
 def things_of_cases(session: Session, of: Collection[CaseFile], *, at: datetime) -> dict[UUID, Thing]:
     """Say of each of the cases what the rules may ask at that instant."""
-    standings = standing.of_cases(session, [each.id for each in of], at=at)
+    ids = [each.id for each in of]
+    standings = standing.of_cases(session, ids, at=at)
+    supervisors = units.supervisors(session, {each.unit_id for each in of if each.unit_id}, at=at)
+    granted = lists.granted_of_cases(session, ids, at=at)
     return {
-        each.id: Thing(agency_id=each.agency_id, brought_by=each.opened_by_id, cases=(standings[each.id],))
+        each.id: Thing(
+            agency_id=each.agency_id,
+            brought_by=each.opened_by_id,
+            cases=(standings[each.id],),
+            supervisors=supervisors[each.unit_id] if each.unit_id else NOBODY,
+            access_class=each.access_class,
+            granted=granted.get(each.id, {}),
+        )
         for each in of
     }
 
 
-def _thing(of: EvidenceItem, cases: Collection[standing.CaseStanding]) -> Thing:
-    return Thing(
-        agency_id=of.agency_id, officer_badge=of.officer_badge, brought_by=of.received_from_id, cases=tuple(cases)
+def incident(
+    session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
+) -> CriticalIncident:
+    """Return the agency's critical incident of that id or number. Raises NotFoundError and RefusedError as `item`."""
+    ours = select(CriticalIncident).where(
+        CriticalIncident.agency_id == principal.agency_id, _is(named, CriticalIncident.id, CriticalIncident.number)
     )
+    found = session.scalar(ours)
+    if found is None:
+        raise NotFoundError(
+            "There is no such critical incident, or none you may know of.", next_step="Check its number."
+        )
+    covered = session.scalars(incidents.covered_items(found)).all()
+    thing = Thing(
+        agency_id=found.agency_id,
+        supervisors=units.supervisors(session, [found.unit_id], at=at)[found.unit_id] if found.unit_id else NOBODY,
+        cases=tuple(each for cases in standing.of_items(session, covered, at=at).values() for each in cases),
+        listed=frozenset(account.id for _, account in incidents.listings(session, found)),
+    )
+    _require(access.allow(principal, action, thing, at=at, reason=reason), action)
+    return found
 
 
 def _require(decision: Decision, action: Action) -> Decision:

@@ -7,8 +7,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
+from auth import units
 from auth.principals import Principal
+from evidence.access import lists
 from evidence.access.actions import Action
+from evidence.access.gates import MANAGING
 from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
 from evidence.cases import standing
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
@@ -19,12 +22,41 @@ Condition = Callable[[Principal, datetime], ColumnElement[bool]]
 
 def visible_items(principal: Principal, *, at: datetime) -> Select[EvidenceItem]:
     """Select the evidence items whose existence the principal may know of."""
-    return select(EvidenceItem).where(_may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at))
+    return select(EvidenceItem).where(
+        _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at),
+        or_(
+            EvidenceItem.access_class != "confidential",
+            *(_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS),
+        ),
+    )
 
 
 def visible_cases(principal: Principal, *, at: datetime) -> Select[CaseFile]:
     """Select the case files whose existence the principal may know of."""
-    return select(CaseFile).where(_may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at))
+    return select(CaseFile).where(
+        _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at),
+        or_(
+            CaseFile.access_class != "confidential",
+            *(_OF_CASE[name](principal, at) for name in (*THROUGH_THE_CLASS, "case")),
+        ),
+    )
+
+
+def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Select[EvidenceItem]:
+    """Select the items that the principal may name for this action: those visible, unless it manages classes.
+
+    Whoever opens a confidential item again, or lets somebody in, has to be able to name it.
+    """
+    if action not in MANAGING:
+        return visible_items(principal, at=at)
+    return select(EvidenceItem).where(_may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at))
+
+
+def reachable_cases(principal: Principal, action: Action, *, at: datetime) -> Select[CaseFile]:
+    """Select the case files that the principal may name for this action, as `reachable_items` does."""
+    if action not in MANAGING:
+        return visible_cases(principal, at=at)
+    return select(CaseFile).where(_may(principal, action, CaseFile.agency_id, _OF_CASE, at))
 
 
 def _may(
@@ -55,7 +87,7 @@ def _may(
 def _condition(
     conditions: Mapping[str, Condition], name: str, principal: Principal, at: datetime
 ) -> ColumnElement[bool]:
-    if name in ("A", "noevid"):
+    if name in OF_THE_ACT:
         return true()
     return conditions[name](principal, at) if name in conditions else false()
 
@@ -81,21 +113,37 @@ def _exhibits_of(*cases: Select[UUID]) -> Select[UUID]:
     return select(Exhibit.item_id).where(Exhibit.withdrawn_at.is_(None), *(Exhibit.case_id.in_(each) for each in cases))
 
 
+def _internal_matters(principal: Principal, at: datetime) -> Select[UUID]:
+    return _assigned(principal, at).join(CaseFile).where(CaseFile.kind == "internal_affairs")
+
+
+OF_THE_ACT = frozenset({"A", "noevid", "why", "step", "two"})
+"""Conditions that are asked of the act or the sign-in: they take nothing out of a list."""
+
+THROUGH_THE_CLASS = ("grant", "iac")
+"""Conditions that open a thing of whatever class (evidence/access/gates.py)."""
+
 _OF_ITEM: Mapping[str, Condition] = {
     "own": _own_item,
+    "unit": lambda principal, at: EvidenceItem.unit_id.in_(units.supervised_by(principal.id, at=at)),
+    "grant": lambda principal, at: EvidenceItem.id.in_(lists.items_opened_to(principal, at=at)),
     "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at))),
     "caseP": lambda principal, at: EvidenceItem.id.in_(
         _exhibits_of(_assigned(principal, at), _referred(principal, at))
     ),
+    "iac": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_internal_matters(principal, at))),
 }
-"""Of an item: the conditions of facts.py that can hold, as SQL."""
+"""Of an item: the conditions of facts.py that a list can ask, as SQL."""
 
 _OF_CASE: Mapping[str, Condition] = {
     "own": _own_case,
+    "unit": lambda principal, at: CaseFile.unit_id.in_(units.supervised_by(principal.id, at=at)),
+    "grant": lambda principal, at: CaseFile.id.in_(lists.cases_opened_to(principal, at=at)),
     "case": lambda principal, at: CaseFile.id.in_(_assigned(principal, at)),
     "caseP": lambda principal, at: and_(
         CaseFile.id.in_(_assigned(principal, at)), CaseFile.id.in_(_referred(principal, at))
     ),
+    "iac": lambda principal, at: CaseFile.id.in_(_internal_matters(principal, at)),
     "referred": lambda principal, at: CaseFile.id.in_(_referred(principal, at)),
 }
 """The same of a case file."""

@@ -8,18 +8,28 @@ from sqlalchemy import Select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from auth import units
 from auth.names import check_name
 from auth.principals import Principal
 from evidence import custody
-from evidence.cases.models import CaseFile
+from evidence.cases.models import CaseFile, CaseKind
 from evidence.custody.case_events import CaseClosed, CaseOpened, CaseReopened
 from evidence.custody.events import Actor
 from evidence.errors import ConflictError
 from evidence.ids import new_id
 
 
-def open_new(session: Session, *, number: str, title: str, by: Principal, at: datetime, request_id: str) -> CaseFile:
-    """Open a case file under the number its agency gave the case.
+def open_new(
+    session: Session,
+    *,
+    number: str,
+    title: str,
+    by: Principal,
+    at: datetime,
+    request_id: str,
+    kind: CaseKind = "criminal",
+) -> CaseFile:
+    """Open a case file under the number its agency gave the case. A matter of internal affairs is confidential.
 
     Raises ConflictError if the agency has a case of that number, AccountError for what cannot be read whole.
     """
@@ -28,6 +38,9 @@ def open_new(session: Session, *, number: str, title: str, by: Principal, at: da
         agency_id=by.agency_id,
         number=check_name(number, what="A case number", longest=64),
         title=check_name(title, what="The title of a case", longest=200),
+        kind=kind,
+        unit_id=units.home_of(session, by.id, at=at),
+        access_class="confidential" if kind == "internal_affairs" else "unrestricted",
         opened_at=at,
         opened_by_id=by.id,
     )

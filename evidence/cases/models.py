@@ -11,7 +11,6 @@ from auth.models import Account, Agency, Unit
 from evidence.database import Base
 from evidence.items.models import AccessClass, EvidenceItem
 
-
 CaseKind = Literal["criminal", "internal_affairs"]
 """A matter of internal affairs is confidential, and opens what is linked to it to those who investigate it."""
 
@@ -30,9 +29,9 @@ class CaseFile(Base):
     agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id))
     number: Mapped[str] = mapped_column(String(64))
     title: Mapped[str] = mapped_column(String(200))
-    kind: Mapped[CaseKind] = mapped_column(String(16), default="criminal")
+    kind: Mapped[CaseKind] = mapped_column(String(16), default="criminal", server_default="criminal")
     unit_id: Mapped[UUID | None] = mapped_column(ForeignKey(Unit.id))
-    access_class: Mapped[AccessClass] = mapped_column(String(16), default="unrestricted")
+    access_class: Mapped[AccessClass] = mapped_column(String(16), default="unrestricted", server_default="unrestricted")
     opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     opened_by_id: Mapped[UUID] = mapped_column(index=True)
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from evidence.custody.events import CustodyEvent, chain_of
-from evidence.items.models import AccessClass
 
 Kept = Literal["item", "case"]
 """On which kind of chain an event about access to a thing stands: that of the thing."""
@@ -107,8 +106,8 @@ class ClassRaised(_AccessEvent):
     act = "access.restricted"
     open_facts = ("before", "now")
 
-    before: AccessClass
-    now: AccessClass
+    before: str
+    now: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,52 +132,51 @@ class DisclosureAllowed(_AccessEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _IncidentEvent(CustodyEvent):
-    incident_id: UUID
-
-    @property
-    def chain(self) -> str:
-        return chain_of("incident", self.incident_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentDeclared(_IncidentEvent):
-    """A critical incident was declared."""
+class IncidentDeclared(CustodyEvent):
+    """A critical incident was declared; stands on the chain of who declared it."""
 
     act = "incident.declared"
+    open_facts = ("incident_id",)
     withheld = ("number", "reason")
 
+    incident_id: UUID
     number: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentCovers(_IncidentEvent):
-    """An item was put under a critical incident whose number it does not carry; stands on both chains."""
+class IncidentCovers(CustodyEvent):
+    """An item was put under a critical incident whose number it does not carry."""
 
     act = "incident.covers"
-    open_facts = ("incident_id", "item_id")
+    open_facts = ("incident_id",)
     withheld = ("reason",)
     told_apart_by = ("item_id",)
 
-    on: Literal["item", "incident"]
+    incident_id: UUID
     item_id: UUID
     reason: str
 
     @property
     def chain(self) -> str:
-        return chain_of(self.on, self.item_id if self.on == "item" else self.incident_id)
+        """The chain of the item."""
+        return chain_of("item", self.item_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ListingEvent(_IncidentEvent):
-    open_facts: ClassVar[tuple[str, ...]] = ("listing_id", "account_id")
+class _ListingEvent(CustodyEvent):
+    open_facts: ClassVar[tuple[str, ...]] = ("incident_id", "listing_id", "account_id")
     withheld: ClassVar[tuple[str, ...]] = ("reason",)
     told_apart_by: ClassVar[tuple[str, ...]] = ("listing_id",)
 
+    incident_id: UUID
     listing_id: UUID
     account_id: UUID
     reason: str
+
+    @property
+    def chain(self) -> str:
+        return chain_of("account", self.account_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +184,7 @@ class PersonListed(_ListingEvent):
     """Somebody was listed as involved in a critical incident or as its witness, and may not watch for now."""
 
     act = "incident.listed"
-    open_facts = ("listing_id", "account_id", "part")
+    open_facts = ("incident_id", "listing_id", "account_id", "part")
     withheld = ("name", "reason")
 
     part: str

@@ -4,7 +4,18 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,6 +41,7 @@ class EvidenceItem(Base):
     __table_args__ = (
         UniqueConstraint("agency_id", "sha256"),
         UniqueConstraint("agency_id", "number"),
+        Index("ix_evidence_item_incident_number", "agency_id", text("lower(trim(both from incident))")),
         CheckConstraint("size >= 0", name="size_not_negative"),
         CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
         CheckConstraint("access_class in ('unrestricted', 'restricted', 'confidential')", name="access_class_known"),
@@ -57,8 +69,8 @@ class EvidenceItem(Base):
     chunks_object_id: Mapped[UUID] = mapped_column(ForeignKey(StoredObject.id))
 
     unit_id: Mapped[UUID | None] = mapped_column(ForeignKey(Unit.id), index=True)
-    access_class: Mapped[AccessClass] = mapped_column(String(16), default="unrestricted")
-    do_not_disclose: Mapped[bool] = mapped_column(default=False)
+    access_class: Mapped[AccessClass] = mapped_column(String(16), default="unrestricted", server_default="unrestricted")
+    do_not_disclose: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     media: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     media_note: Mapped[str | None] = mapped_column(String)

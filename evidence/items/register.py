@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from auth import units
 from auth.principals import Principal
 from evidence.ids import new_id
 from evidence.items import numbering
@@ -62,6 +63,7 @@ def register(
         camera_serial=described.camera_serial,
         officer_badge=described.officer_badge,
         incident=described.incident,
+        unit_id=_unit(session, described, received_from, at=at),
         size=held.size,
         sha256=held.sha256,
         chunks_sha256=held.chunks_sha256,
@@ -71,3 +73,11 @@ def register(
     session.add(item)
     session.flush()
     return item
+
+
+def _unit(session: Session, described: Description, received_from: Principal, *, at: datetime) -> UUID | None:
+    """Return the unit of the recording officer, or else of whoever brought the item."""
+    by_officer = described.officer_badge and units.home_of_badge(
+        session, received_from.agency_id, described.officer_badge, at=at
+    )
+    return by_officer or units.home_of(session, received_from.id, at=at)

@@ -31,7 +31,7 @@ class Act:
 
 
 def kind_of_chain(chain: str) -> str:
-    """Return the kind of a chain: item, case, incident, account, dock, _heads, _keys or _refused."""
+    """Return the kind of a chain: item, case, account, dock, _heads, _keys or _refused."""
     return chain.partition("/")[0]
 
 
@@ -366,31 +366,32 @@ _REGISTRY = (
     _act(
         "incident.declared",
         "A critical incident was declared; it covers every item with its number.",
-        on="incident",
+        on="account",
+        facts="incident",
     ),
     _act(
         "incident.covers",
-        "An item was put under a critical incident whose number it does not carry; stands on both chains.",
-        on="item incident",
-        facts="incident item",
+        "An item was put under a critical incident whose number it does not carry.",
+        on="item",
+        facts="incident",
     ),
     _act(
         "incident.listed",
         "Somebody was listed as involved in a critical incident or as its witness, and may not watch for now.",
-        on="incident",
-        facts="listing account part",
+        on="account",
+        facts="incident listing account part",
     ),
     _act(
         "statement.recorded",
         "Somebody listed in a critical incident gave their statement, and may watch.",
-        on="incident",
-        facts="listing account",
+        on="account",
+        facts="incident listing account",
     ),
     _act(
         "viewing.released",
         "Viewing was released to somebody listed in a critical incident.",
-        on="incident",
-        facts="listing account",
+        on="account",
+        facts="incident listing account",
     ),
     _act(
         "unit.founded",

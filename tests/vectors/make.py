@@ -226,6 +226,49 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     (f"case/{CASE}", body("case.assignment_ended", facts={"assignment": PACKAGE_ID, "account": OFFICER})),
     (f"case/{CASE}", body("case.referred", facts={"referral": PACKAGE_ID, "agency": INTERVIEW})),
     (f"case/{CASE}", body("case.referral_ended", facts={"referral": PACKAGE_ID, "agency": INTERVIEW})),
+    (
+        f"item/{STOP}",
+        body(
+            "access.granted",
+            sd=[salted("name", "D. Marsh"), salted("reason", "second chair")],
+            facts={
+                "entry": PACKAGE_ID,
+                "extent": "view",
+                "account": OFFICER,
+                "expires_at": "2026-04-01T00:00:00.000000Z",
+            },
+        ),
+    ),
+    (f"item/{STOP}", body("access.ended", facts={"entry": PACKAGE_ID})),
+    (f"item/{STOP}", body("access.restricted", facts={"before": "unrestricted", "now": "confidential"})),
+    (f"case/{CASE}", body("access.unrestricted", facts={"before": "confidential", "now": "restricted"})),
+    (f"item/{STOP}", body("disclosure.forbidden", sd=[salted("reason", "informant")])),
+    (f"item/{STOP}", body("disclosure.allowed")),
+    (
+        f"account/{OFFICER}",
+        body("incident.declared", sd=[salted("number", "26-118204")], facts={"incident": CASE}),
+    ),
+    (f"item/{STOP}", body("incident.covers", facts={"incident": CASE})),
+    (
+        f"account/{OFFICER}",
+        body(
+            "incident.listed", facts={"incident": CASE, "listing": PACKAGE_ID, "account": OFFICER, "part": "involved"}
+        ),
+    ),
+    (
+        f"account/{OFFICER}",
+        body("statement.recorded", facts={"incident": CASE, "listing": PACKAGE_ID, "account": OFFICER}),
+    ),
+    (
+        f"account/{OFFICER}",
+        body("viewing.released", facts={"incident": CASE, "listing": PACKAGE_ID, "account": OFFICER}),
+    ),
+    (f"account/{OFFICER}", body("unit.founded", sd=[salted("name", "Central")], facts={"unit": INTERVIEW})),
+    (
+        f"account/{OFFICER}",
+        body("unit.joined", facts={"account": OFFICER, "unit": INTERVIEW, "standing": "supervisor"}),
+    ),
+    (f"account/{OFFICER}", body("unit.left", facts={"account": OFFICER, "unit": INTERVIEW})),
     (f"dock/{DOCK}", body("upload.opened", facts={"upload": CASE, "size": 4096, "declared": "sha256"})),
     (
         f"dock/{DOCK}",
