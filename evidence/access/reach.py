@@ -94,6 +94,15 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
     return seen.item
 
 
+def require(principal: Principal, action: Action, of: Thing, *, at: datetime, begun: bool = False) -> None:
+    """Raise RefusedError unless the principal may do this to the thing now.
+
+    `begun`: the act began before and only goes on.  Why, and a fresh sign-in, were asked then.
+    """
+    asker = replace(principal, signed_in_at=at) if begun else principal
+    _require(access.allow(asker, action, of, at=at, reason="as it began" if begun else None), action)
+
+
 def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:
     """Say of the item what the rules may ask at that instant."""
     return things(session, [of], at=at)[of.id]
