@@ -37,11 +37,13 @@ class SeenCase:
     """A case as one principal may see it; without `content` only that it is there.
 
     `team`: who of their own agency works it, for whoever may assign people and sees no content.
+    `hidden`: its exhibits that are confidential and that the principal may not know of.
     """
 
     case: CaseFile
     content: bool
     team: bool
+    hidden: frozenset[UUID] = NOBODY
 
 
 def item(
@@ -80,7 +82,12 @@ def case(
     known = thing_of_case(session, found, at=at)
     decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
     content = decision.content and access.allow(principal, "case.read", known, at=at).content
-    return SeenCase(found, content, team=access.allow(principal, "case.assign", known, at=at).allowed)
+    return SeenCase(
+        found,
+        content,
+        team=access.allow(principal, "case.assign", known, at=at).allowed,
+        hidden=frozenset(session.scalars(scope.hidden_exhibits(principal, found, at=at))),
+    )
 
 
 def linkable(session: Session, principal: Principal, case: CaseFile, named: str, *, at: datetime) -> EvidenceItem:

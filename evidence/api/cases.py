@@ -350,6 +350,7 @@ def contents(session: DatabaseSession, seen: SeenCase, principal: Principal) -> 
             withdrawn_at=exhibit.withdrawn_at,
         )
         for exhibit, item in exhibits.of_case(session, seen.case)
+        if item.id not in seen.hidden
     ]
     referred = [
         ReferralShown(

