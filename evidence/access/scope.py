@@ -121,8 +121,8 @@ def _referred(principal: Principal, at: datetime) -> Select[UUID]:
     return select(Referral.case_id).where(Referral.agency_id == principal.agency_id, standing.is_referred(at))
 
 
-def _exhibits_of(*cases: Select[UUID]) -> Select[UUID]:
-    return select(Exhibit.item_id).where(Exhibit.withdrawn_at.is_(None), *(Exhibit.case_id.in_(each) for each in cases))
+def _exhibits_of(*cases: Select[UUID], at: datetime) -> Select[UUID]:
+    return select(Exhibit.item_id).where(standing.is_linked(at), *(Exhibit.case_id.in_(each) for each in cases))
 
 
 def _internal_matters(principal: Principal, at: datetime) -> Select[UUID]:
@@ -139,11 +139,11 @@ _OF_ITEM: Mapping[str, Condition] = {
     "own": _own_item,
     "unit": lambda principal, at: EvidenceItem.unit_id.in_(units.supervised_by(principal.id, at=at)),
     "grant": lambda principal, at: EvidenceItem.id.in_(lists.items_opened_to(principal, at=at)),
-    "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at))),
+    "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at), at=at)),
     "caseP": lambda principal, at: EvidenceItem.id.in_(
-        _exhibits_of(_assigned(principal, at), _referred(principal, at))
+        _exhibits_of(_assigned(principal, at), _referred(principal, at), at=at)
     ),
-    "iac": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_internal_matters(principal, at))),
+    "iac": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_internal_matters(principal, at), at=at)),
 }
 """Of an item: the conditions of facts.py that a list can ask, as SQL."""
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
@@ -13,6 +13,11 @@ from evidence.cli.profiles import ProfileName
 from evidence.errors import InvalidError
 
 Thing = Annotated[str, typer.Argument(metavar="THING", help="Number or id of an item; with --case, of a case.")]
+ItemNamed = Annotated[str, typer.Argument(metavar="ITEM", help="Evidence number or id.")]
+Instant = Annotated[
+    datetime | None, typer.Option("--at", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="As of when, in UTC.")
+]
+Doing = Annotated[str, typer.Option("--action", help="What they would do, as the permission matrix spells it.")]
 IsCase = Annotated[bool, typer.Option("--case", help="It is a case file, not an item.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the act.")]
 
@@ -20,7 +25,7 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the act
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Access to one item or case: allow, end, restrict, do-not-disclose.",
+        help="Access to one item or case: allow, end, restrict, do-not-disclose, why, who.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -28,6 +33,8 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "end", noun="access")(end)
     command(noun, "restrict", noun="access")(restrict)
     command(noun, "do-not-disclose", noun="access")(do_not_disclose)
+    command(noun, "why", noun="access")(why)
+    command(noun, "who", noun="access")(who)
     app.add_typer(noun, name="access")
 
 
@@ -94,7 +101,7 @@ def restrict(
 
 def do_not_disclose(
     out: Output,
-    item: Annotated[str, typer.Argument(help="Evidence number or id.")],
+    item: ItemNamed,
     reason: Why,
     profile: ProfileName = "default",
 ) -> None:
@@ -103,6 +110,40 @@ def do_not_disclose(
         shown = connection.post(f"{_address(item, False)}/do-not-disclose", {"reason": reason})
     out.say(f"{item} is marked do-not-disclose.")
     out.sum_up(access=shown)
+
+
+def why(
+    out: Output,
+    item: ItemNamed,
+    email: Annotated[str | None, typer.Option("--email", help="Somebody else of your agency.")] = None,
+    at: Instant = None,
+    action: Doing = "evidence.read_meta",
+    profile: ProfileName = "default",
+) -> None:
+    """Say why you, or somebody, may see an item, or what is missing."""
+    whose = f"/{quote(email, safe='')}" if email else ""
+    with profiles.signed_in(profile) as connection:
+        shown = connection.get(f"{_address(item, False)}/why{whose}?{_query(action, at if email else None)}")
+    out.say(f"{shown['name']}: {'yes' if shown['allowed'] else 'no'}, {shown['reason']}")
+    out.sum_up(explanation=shown)
+
+
+def who(
+    out: Output,
+    item: ItemNamed,
+    at: Instant = None,
+    action: Doing = "evidence.read_meta",
+    profile: ProfileName = "default",
+) -> None:
+    """Say who may see an item, now or at an instant, and by which rule."""
+    with profiles.signed_in(profile) as connection:
+        shown = connection.get(f"{_address(item, False)}/who?{_query(action, at)}")["explanations"]
+    out.table(("who", "by"), [[each["name"], each["reason"]] for each in shown])
+    out.sum_up(explanations=shown)
+
+
+def _query(action: str, at: datetime | None) -> str:
+    return urlencode({"action": action, **({"at": at.replace(tzinfo=UTC).isoformat()} if at else {})})
 
 
 def _address(thing: str, case: bool) -> str:

@@ -360,3 +360,36 @@ def test_incidents_are_declared_once_and_other_agencies_have_their_own(
     assert foreign.status_code == missing.status_code == 404
     assert {**foreign.json(), "request_id": ""} == {**missing.json(), "request_id": ""}
     done(client.post(INCIDENTS, json=declaring, headers=elsewhere.headers), 201)
+
+
+def test_who_could_see_an_item_then_and_why(
+    room: Room, client: TestClient, clock: FixedClock, people: dict[str, Person], item: str
+) -> None:
+    technician, auditor = signed_in(room, people["evidence_tech"].principal), people["auditor"]
+    auditor, detective = signed_in(room, auditor.principal), people["detective"]
+    before = clock()
+    clock.advance(timedelta(seconds=10))
+    put = {"email": email(detective), **BECAUSE}
+    entry = done(client.post(f"{ITEMS}/{item}/access-list", json=put, headers=technician.headers), 201)["entries"][0]
+    during = clock.advance(timedelta(seconds=10))
+    clock.advance(timedelta(seconds=10))
+    ending = f"{ITEMS}/{item}/access-list/{entry['id']}/end"
+    done(client.post(ending, json=BECAUSE, headers=technician.headers))
+    clock.advance(timedelta(seconds=10))
+
+    def could_see(at: datetime | None) -> dict[str, str]:
+        asked = {"at": at.isoformat()} if at else {}
+        shown = done(client.get(f"{ITEMS}/{item}/who", params=asked, headers=auditor.headers))
+        return {each["name"]: each["reason"] for each in shown["explanations"]}
+
+    name = detective.principal.name
+    assert [name in could_see(at) for at in (before, during, None)] == [False, True, False]
+    assert could_see(during)[name] == "detective: grant"
+    then = client.get(
+        f"{ITEMS}/{item}/why/{email(detective)}", params={"at": during.isoformat()}, headers=auditor.headers
+    )
+    assert done(then)["allowed"] is True
+    now = done(client.get(f"{ITEMS}/{item}/why/{email(detective)}", headers=auditor.headers))
+    assert (now["allowed"], "access list" in now["reason"]) == (False, True)
+    assert done(client.get(f"{ITEMS}/{item}/why", headers=technician.headers))["reason"] == "evidence_tech: A"
+    assert client.get(f"{ITEMS}/{item}/who", headers=technician.headers).status_code == 403

@@ -114,14 +114,14 @@ def a_listing(room: Installation, _folder: Path) -> Arguments:
     room.run("sign-in", "--email", email, "--profile", "supervisor")
     room.run("incident", "declare", number, "--reason", "x", "--profile", "supervisor")
     said = room.run("incident", "list-person", number, OFFICER, "--reason", "x", "--json", "--profile", "supervisor")
-    listing = said.of_kind("summary")[0]["incident"]["listings"][0]["id"]
+    listing = said.summary["result"]["incident"]["listings"][0]["id"]
     return [number, listing, "--reason", "x", "--profile", "supervisor"]
 
 
 def an_entry(room: Installation, folder: Path) -> Arguments:
     item = a_number(room, folder)
     said = room.run("access", "allow", item, OFFICER, "--reason", "x", "--json")
-    return [item, said.of_kind("summary")[0]["access"]["entries"][0]["id"], "--reason", "x"]
+    return [item, said.summary["result"]["access"]["entries"][0]["id"], "--reason", "x"]
 
 
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
@@ -151,6 +151,8 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "access allow": lambda room, folder: [a_number(room, folder), OFFICER, "--reason", "x", "--until", "2099-01-01"],
     "access end": an_entry,
     "access restrict": lambda room, folder: [a_number(room, folder), "restricted", "--reason", "x"],
+    "access who": lambda room, folder: [a_number(room, folder), "--at", "2099-01-01", "--profile", "admin"],
+    "access why": lambda room, folder: [a_number(room, folder)],
     "access do-not-disclose": lambda room, folder: [a_number(room, folder), "--reason", "x"],
     "incident declare": lambda room, folder: [f"26-{os.urandom(4).hex()}", "--reason", "x"],
     "incident show": lambda room, folder: [an_incident(room)],
