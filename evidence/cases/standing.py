@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, DateTime, String, Uuid, and_, column, or_, select, table
 from sqlalchemy.orm import Session
 
-from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
+from evidence.cases.models import CaseAssignment, Exhibit, Referral
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,15 @@ class CaseStanding:
     is_open: bool = True
 
 
+_STANDING = table(
+    "case_standing", column("id", Uuid()), column("kind", String(16)), column("closed_at", DateTime(timezone=True))
+)
+"""A view of case_file that shows what a case is also of confidential ones, and nothing it says (migration 1070).
+
+Rules are computed from it: that somebody may not see a case does not end what it holds.
+"""
+
+
 def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> dict[UUID, CaseStanding]:
     """Return how people and agencies stand to each of the cases at that instant."""
     assigned: dict[UUID, set[UUID]] = defaultdict(set)
@@ -33,7 +42,7 @@ def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> d
     agencies = select(Referral.case_id, Referral.agency_id)
     for case_id, agency_id in session.execute(agencies.where(Referral.case_id.in_(case_ids), is_referred(at))):
         referred[case_id].add(agency_id)
-    kinds = select(CaseFile.id, CaseFile.kind, CaseFile.closed_at).where(CaseFile.id.in_(case_ids))
+    kinds = select(_STANDING.c.id, _STANDING.c.kind, _STANDING.c.closed_at).where(_STANDING.c.id.in_(case_ids))
     return {
         case_id: CaseStanding(
             assigned=frozenset(assigned[case_id]),
@@ -51,7 +60,11 @@ def of_items(session: Session, item_ids: Collection[UUID], *, at: datetime) -> d
         select(Exhibit.item_id, Exhibit.case_id).where(Exhibit.item_id.in_(item_ids), Exhibit.withdrawn_at.is_(None))
     ).all()
     standings = of_cases(session, {case_id for _, case_id in links}, at=at)
-    return {each: tuple(standings[case_id] for item_id, case_id in links if item_id == each) for each in item_ids}
+    # A referral may end between the two questions: then the case concerns whoever asks no more.
+    return {
+        each: tuple(standings[case_id] for item_id, case_id in links if item_id == each and case_id in standings)
+        for each in item_ids
+    }
 
 
 def works(at: datetime) -> ColumnElement[bool]:

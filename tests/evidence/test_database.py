@@ -35,7 +35,7 @@ def test_a_unit_of_work_after_a_restart_gets_a_fresh_connection(sessions: Sessio
 def test_the_first_and_the_last_instant_can_be_read_wherever_the_server_stands(database: Database, zone: str) -> None:
     with psycopg.connect(driver_url(database.superuser_url), autocommit=True) as administrator:
         administrator.execute(f"ALTER DATABASE {administrator.info.dbname} SET timezone TO '{zone}'")
-    engine = connect(database.app_url)
+    engine = connect(database.app_url, for_system=True)
     instants = "SELECT timestamptz '0001-01-01 00:00:00+00', timestamptz '9999-12-31 23:59:59.999999+00'"
     with unit_of_work(session_factory(engine)) as session:
         first, last = session.execute(text(instants)).one()
@@ -68,7 +68,7 @@ def test_an_engine_that_does_not_look_hands_out_a_dead_connection(empty_database
 
 @pytest.mark.parametrize("is_closed_for_good", [True, False])
 def test_a_closed_engine_keeps_no_connection_whoever_is_late(database: Database, is_closed_for_good: bool) -> None:
-    engine = connect(database.app_url)
+    engine = connect(database.app_url, for_system=True)
     make_session = session_factory(engine)
     with unit_of_work(make_session) as late:
         late.execute(text("SELECT 1"))
