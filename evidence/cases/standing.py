@@ -43,14 +43,17 @@ def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> d
     for case_id, agency_id in session.execute(agencies.where(Referral.case_id.in_(case_ids), is_referred(at))):
         referred[case_id].add(agency_id)
     kinds = select(_STANDING.c.id, _STANDING.c.kind, _STANDING.c.closed_at).where(_STANDING.c.id.in_(case_ids))
+    known = {case_id: (kind, closed_at) for case_id, kind, closed_at in session.execute(kinds)}
+    # A referral may end between two questions; then nothing is known of the case and it counts as open.
+    unknown = ("criminal", None)
     return {
         case_id: CaseStanding(
             assigned=frozenset(assigned[case_id]),
             referred_to=frozenset(referred[case_id]),
-            is_internal=kind == "internal_affairs",
-            is_open=closed_at is None,
+            is_internal=known.get(case_id, unknown)[0] == "internal_affairs",
+            is_open=known.get(case_id, unknown)[1] is None,
         )
-        for case_id, kind, closed_at in session.execute(kinds)
+        for case_id in case_ids
     }
 
 
@@ -60,11 +63,7 @@ def of_items(session: Session, item_ids: Collection[UUID], *, at: datetime) -> d
         select(Exhibit.item_id, Exhibit.case_id).where(Exhibit.item_id.in_(item_ids), Exhibit.withdrawn_at.is_(None))
     ).all()
     standings = of_cases(session, {case_id for _, case_id in links}, at=at)
-    # A referral may end between the two questions: then the case concerns whoever asks no more.
-    return {
-        each: tuple(standings[case_id] for item_id, case_id in links if item_id == each and case_id in standings)
-        for each in item_ids
-    }
+    return {each: tuple(standings[case_id] for item_id, case_id in links if item_id == each) for each in item_ids}
 
 
 def works(at: datetime) -> ColumnElement[bool]:

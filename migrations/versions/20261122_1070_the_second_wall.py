@@ -121,7 +121,8 @@ def confined(here: str, opened: str) -> str:
 
 
 WALLS: dict[str, tuple[str, str | None]] = {
-    "agency": ("true", "false"),  # whoever refers a case names the other agency; they are founded at the console
+    # Whoever refers a case names the other agency; they are founded at the console.
+    "agency": (f"{AGENCY} IS NOT NULL", "false"),
     "account": (f"{OURS} OR {tied('account_id', 'account_met_here', '{table}.id')}", OURS),
     "role_assignment": (f"EXISTS (SELECT FROM account WHERE account.id = {{table}}.account_id AND {OURS})", None),
     "unit": (f"{OURS} OR {tied('unit_id', 'unit_met_here', '{table}.id')}", OURS),
