@@ -73,7 +73,8 @@ def test_a_table_without_a_policy_is_seen(database: Database) -> None:
 def test_every_view_shows_whoever_asks_only_what_concerns_them(database: Database) -> None:
     """Views look beneath the wall: each has to ask for whom."""
     with psycopg.connect(driver_url(database.owner_url)) as connection:
-        views = dict(connection.execute("SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'"))
+        found = connection.execute("SELECT viewname, definition FROM pg_views WHERE schemaname = 'public'").fetchall()
+    views: dict[str, str] = dict(found)
     asking = {
         name for name, query in views.items() if re.search(r"current_setting\('evidence.(agency|principal)", query)
     }

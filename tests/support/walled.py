@@ -75,7 +75,7 @@ def a_world(room: Room) -> Iterator[World]:
         attorney = a_person(room, "prosecutor", agency=OFFICE).principal
         dock = a_dock(room, "dock of riverbend")
         by: dict[str, Any] = {"at": room.clock(), "request_id": str(new_id())}
-        reason = {"reason": "because"}
+        reason: dict[str, Any] = {"reason": "because"}
         tech = technician.principal
         upload = Sender(client, technician.headers).opened(footage_like(100))
         with unit_of_work(room.sessions) as session:
@@ -101,10 +101,11 @@ def a_world(room: Room) -> Iterator[World]:
             incidents.enlist(session, incident, account, "witness", by=tech, **reason, **by)
             lists.put(session, loose, account, extent="view", by=tech, **reason, **by)
             life = room.settings.auth.enrolment_life
-            agency = {"agency_id": tech.agency_id, "dock_name": "next"}
-            machines.invite(session, room.recorder, by=tech, life=life, **agency, **by)  # type: ignore[arg-type]
+            machines.invite(
+                session, room.recorder, agency_id=tech.agency_id, dock_name="next", life=life, by=tech, **by
+            )
             classes.change(session, confidential, "confidential", by=investigator, request_id=str(new_id()), **reason)
-            ids = [each.id for each in (*items, case, matter, referral, unit)]
+            ids = [*(each.id for each in items), case.id, matter.id, referral.id, unit.id]
         names = ("plain", "loose", "confidential", "case", "hidden_case", "referral", "unit")
         yield World(
             room=room,
