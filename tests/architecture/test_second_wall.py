@@ -9,6 +9,9 @@ import psycopg
 import pytest
 
 from evidence.access.gates import MANAGING
+from evidence.database import connect
+from evidence.engines import schema
+from evidence.errors import SetupError
 from tests.support.database import Database, driver_url
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +71,17 @@ def test_a_table_without_a_policy_is_seen(database: Database) -> None:
         connection.execute("ALTER TABLE upload DISABLE ROW LEVEL SECURITY")
 
     assert unwalled(database) - set(NOT_WALLED) == {"forgotten", "locked_and_never_opened", "upload"}
+
+
+@pytest.mark.parametrize("role", ["owner", "superuser"])
+def test_a_role_that_the_wall_does_not_hold_is_refused(database: Database, role: str) -> None:
+    held, free = connect(database.app_url), connect(getattr(database, f"{role}_url"))
+
+    schema.require_wall(held)
+    with pytest.raises(SetupError, match="row-level security does not hold"):
+        schema.require_wall(free)
+    held.dispose()
+    free.dispose()
 
 
 def test_every_view_shows_whoever_asks_only_what_concerns_them(database: Database) -> None:

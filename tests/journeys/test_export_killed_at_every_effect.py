@@ -145,7 +145,7 @@ def sending_before_the_intent_is_committed() -> None:
         exports.unit_of_work = unit_of_work  # type: ignore[attr-defined]
         right_end(room, export, **named)
 
-    exports.unit_of_work = unit_left_open  # type: ignore[attr-defined, assignment]
+    exports.unit_of_work = unit_left_open  # type: ignore[attr-defined]
     exports.end = end
 
 
