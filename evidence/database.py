@@ -4,15 +4,22 @@ A unit of work is one transaction.  It is ended here and nowhere else: domain co
 never commits.  What the work queued for the chain of custody is sealed as its last statement
 (`at_the_end`), so that the act and its record stand or fall together.  What only reads needs no
 transaction (`reading`), and a single statement is one by itself (`execute_alone`).
+
+The database keeps agencies apart by itself (row-level security, migration 1070) and has to be told
+for whom it works.  A connection made `for_system` sees everything, any other nothing.  What is
+done `by` a person or dock sees what concerns them: that is said together with BEGIN, holds for
+that one transaction, and takes the connection's own right away for as long.
 """
 
-import select
+import select as readiness
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine, Executable, MetaData, create_engine
+from psycopg.pq import ExecStatus, TransactionStatus
+from sqlalchemy import Connection, Engine, Executable, MetaData, create_engine, func, select
 from sqlalchemy import event as listening
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, sessionmaker
@@ -40,6 +47,19 @@ LastStatement = Callable[[Session], None]
 
 _LAST = "last_statement"
 _IS_UNIT = "is_unit_of_work"
+_BY = "acting"
+
+
+class Acting(Protocol):
+    """Whom a transaction is for: a person or a dock, and its agency. A Principal is one."""
+
+    @property
+    def id(self) -> UUID:
+        """Of the account or dock."""
+
+    @property
+    def agency_id(self) -> UUID:
+        """Of its agency."""
 
 
 class DatabaseAwayError(UnavailableError):
@@ -49,10 +69,13 @@ class DatabaseAwayError(UnavailableError):
         super().__init__("The database does not answer.", next_step="Try again; a retry is harmless.")
 
 
-def connect(url: str, *, pool_size: int = 20) -> Engine:
-    """Make the engine of this process for an application-role URL (postgresql+psycopg://...)."""
+def connect(url: str, *, pool_size: int = 20, for_system: bool = False) -> Engine:
+    """Make the engine of this process for an application-role URL (postgresql+psycopg://...).
+
+    Only `for_system` does it see rows of agencies where nobody is said to act; a test lists who may ask for that.
+    """
     engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10)
-    listening.listen(engine, "connect", _use_universal_time)
+    listening.listen(engine, "connect", _set_up_for_system if for_system else _set_up)
     listening.listen(engine, "checkout", _require_alive)
     return engine
 
@@ -77,9 +100,17 @@ def _refuse_to_connect(*_: object) -> None:
     raise DatabaseAwayError
 
 
-def _use_universal_time(connection: psycopg.Connection, _record: object) -> None:
-    """Have instants handed over in UTC: in other zones the first or last day lies outside the years Python knows."""
-    connection.execute("SET TIME ZONE 'UTC'")
+def _set_up(connection: psycopg.Connection, _record: object) -> None:
+    """Have instants handed over in UTC: in other zones the first or last day lies outside the years Python knows.
+
+    And act for nobody, whatever the role or the address has for a default.
+    """
+    connection.execute("SET TIME ZONE 'UTC'; SET evidence.acting = ''")
+    connection.commit()
+
+
+def _set_up_for_system(connection: psycopg.Connection, _record: object) -> None:
+    connection.execute("SET TIME ZONE 'UTC'; SET evidence.acting = 'system'")
     connection.commit()
 
 
@@ -89,9 +120,9 @@ def _require_alive(connection: psycopg.Connection, _record: object, _fairy: obje
     An idle connection has nothing to say: when there is something to read, it is the end.  So nobody
     has to ask the server before each unit of work, as SQLAlchemy's pre-ping does.
     """
-    readable = select.poll()
+    readable = readiness.poll()
     if not connection.closed:
-        readable.register(connection.fileno(), select.POLLIN)
+        readable.register(connection.fileno(), readiness.POLLIN)
     if connection.closed or readable.poll(0):
         raise InvalidatePoolError("the server has closed this connection")
 
@@ -115,18 +146,20 @@ def at_the_end(session: Session, last: LastStatement) -> None:
 
 
 @contextmanager
-def unit_of_work(make_session: Sessions) -> Iterator[Session]:
+def unit_of_work(make_session: Sessions, *, by: Acting | None = None) -> Iterator[Session]:
     """Open a session; commit when the block ends well, roll back when it raises.
 
-    Raises DatabaseAwayError when the database is away or breaks off.
+    What is done `by` somebody sees what concerns them and nothing else.  Raises DatabaseAwayError when the
+    database is away or breaks off.
     """
     with _away_told(), make_session() as session:
         session.info[_IS_UNIT] = True
+        session.info[_BY] = by
         yield session
         session.info[_IS_UNIT] = False
         session.flush()
         if last := session.info.pop(_LAST, None):
-            if not session.in_transaction():
+            if by is None and not session.in_transaction():
                 # The block asked the database nothing: its last statement is its only one.
                 _stand_alone(session)
             last(session)
@@ -134,14 +167,17 @@ def unit_of_work(make_session: Sessions) -> Iterator[Session]:
 
 
 @contextmanager
-def reading(make_session: Sessions) -> Iterator[Session]:
+def reading(make_session: Sessions, *, by: Acting | None = None) -> Iterator[Session]:
     """Open a session that only reads; each statement sees what was committed before it.
 
     Nothing is begun and nothing committed: for one SELECT that is one question to the database
-    where a unit of work has three.  Raises DatabaseAwayError.
+    where a unit of work has three.  What is read `by` somebody is a transaction all the same, in
+    which it is said who.  Raises DatabaseAwayError.
     """
     with _away_told(), _ReadingSession(**make_session.kw) as session:
-        _stand_alone(session)
+        session.info[_BY] = by
+        if by is None:
+            _stand_alone(session)
         yield session
         session.flush()
 
@@ -155,6 +191,34 @@ def execute_alone(make_session: Sessions, statement: Executable) -> Sequence[Any
     with _away_told(), make_session() as session:
         _stand_alone(session)
         return session.execute(statement).all()
+
+
+def manage_classes(session: Session) -> None:
+    """See confidential things of one's own agency until this transaction ends: to let somebody in or to open them."""
+    session.execute(select(func.set_config("evidence.managing", "on", True)))
+
+
+@listening.listens_for(Session, "after_begin")
+def _say_for_whom(session: Session, _transaction: object, connection: Connection) -> None:
+    """Say in one question with BEGIN, which the driver would ask by itself, for whom the transaction is."""
+    by: Acting | None = session.info.get(_BY)
+    if by is None:
+        return
+    driver: psycopg.Connection | None = connection.connection.driver_connection
+    assert driver is not None
+    if driver.autocommit:
+        raise RuntimeError("what is done by somebody is a transaction, in which it is said who")
+    if driver.pgconn.transaction_status != TransactionStatus.IDLE:
+        return  # a savepoint
+    # Nothing but the digits of two numbers gets into the statement.
+    said = f"evidence.agency = '{UUID(int=by.agency_id.int)}'; SET LOCAL evidence.principal = '{UUID(int=by.id.int)}'"
+    try:
+        answer = driver.pgconn.exec_(f"BEGIN; SET LOCAL evidence.acting = ''; SET LOCAL {said}".encode())
+        if answer.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(answer)
+    except psycopg.Error as error:
+        # What SQLAlchemy would raise, so that whoever ends the unit of work knows it.
+        raise DBAPIError.instance(None, None, error, psycopg.Error) from error
 
 
 def _stand_alone(session: Session) -> None:

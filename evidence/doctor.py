@@ -78,7 +78,7 @@ def examine(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Find
 def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
     try:
         with ExitStack() as opened:
-            engine = database.connect(opened.enter_context(database_url(settings)), pool_size=1)
+            engine = database.connect(opened.enter_context(database_url(settings)), pool_size=1, for_system=True)
             opened.callback(engine.dispose)
             connection = opened.enter_context(engine.connect())
             version = connection.execute(text("SHOW server_version")).scalar_one()

@@ -52,7 +52,7 @@ def open_room(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Ro
     """Open the room for as long as the block lasts. Raises SetupError when it is not ready."""
     keep_freed_blocks()
     with _database(settings) as urls:
-        engine = database.connect(urls.application)
+        engine = database.connect(urls.application, for_system=True)
         try:
             yield _furnish(settings, urls.application, engine, clock)
         finally:
@@ -73,7 +73,7 @@ def prepare(settings: Settings, *, clock: Clock = system_clock) -> str:
     """
     with _database(settings, create=True) as urls:
         schema.upgrade(urls.owner, app_role=urls.application_role, origin=settings.origin)
-        engine = database.connect(urls.application, pool_size=1)
+        engine = database.connect(urls.application, pool_size=1, for_system=True)
         try:
             make_session = database.sessions(engine)
             with unit_of_work(make_session) as session:
@@ -142,6 +142,7 @@ def _external(address: SecretStr, setting: str) -> str:
 
 def _furnish(settings: Settings, url: str, engine: Engine, clock: Clock) -> Room:
     schema.require_head(engine)
+    schema.require_wall(engine)
     make_session = database.sessions(engine)
     with unit_of_work(make_session) as session:
         origin = origins.require(session, settings.origin)

@@ -62,7 +62,7 @@ def database(cluster: Cluster, template: str) -> Iterator[Database]:
 @pytest.fixture
 def sessions(database: Database) -> Iterator[Sessions]:
     """Sessions of the application on a database of one's own."""
-    engine = connect(database.app_url)
+    engine = connect(database.app_url, for_system=True)
     yield session_factory(engine)
     close(engine)
 
@@ -70,7 +70,7 @@ def sessions(database: Database) -> Iterator[Sessions]:
 @pytest.fixture(scope="session")
 def _shared_sessions(cluster: Cluster, template: str) -> Iterator[Sessions]:
     with database_from(cluster, template) as database:
-        engine = connect(database.app_url)
+        engine = connect(database.app_url, for_system=True)
         yield session_factory(engine)
         close(engine)
 

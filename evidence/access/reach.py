@@ -14,9 +14,11 @@ from auth.principals import Principal
 from evidence import access
 from evidence.access import Action, Decision, Thing, incidents, lists, scope
 from evidence.access.facts import NOBODY
+from evidence.access.gates import MANAGING
 from evidence.access.models import CriticalIncident
 from evidence.cases import standing
 from evidence.cases.models import CaseFile
+from evidence.database import manage_classes
 from evidence.errors import ConflictError, NotFoundError, RefusedError
 from evidence.items.models import EvidenceItem
 
@@ -55,6 +57,8 @@ def item(
     the same words, RefusedError for one it may know of but not do this to, and ConflictError for a
     number that two agencies have given.
     """
+    if action in MANAGING:
+        manage_classes(session)
     reachable = scope.reachable_items(principal, action, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
     found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:
@@ -72,6 +76,8 @@ def case(
     session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
 ) -> SeenCase:
     """Return the case file of that id or case number. Raises what `item` raises."""
+    if action in MANAGING:
+        manage_classes(session)
     reachable = scope.reachable_cases(principal, action, at=at).where(_is(named, CaseFile.id, CaseFile.number))
     found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:

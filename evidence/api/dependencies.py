@@ -25,16 +25,6 @@ async def room(request: Request) -> Room:
 AppRoom = Annotated[Room, Depends(room)]
 
 
-def _session(room: AppRoom) -> Iterator[Session]:
-    with unit_of_work(room.sessions) as session:
-        yield session
-
-
-DatabaseSession = Annotated[Session, Depends(_session, scope="function")]
-"""The request's session. With this scope it is committed before the answer goes out: by
-FastAPI's default the caller would read "201 Created" first and a failed commit would follow."""
-
-
 async def request_id(request: Request) -> str:
     """Return the id of this request: ours, or the one the client may repeat it under."""
     return cast("str", request.state.request_id)
@@ -53,3 +43,23 @@ def current_principal(request: Request, room: AppRoom) -> Principal:
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+
+
+def _session(room: AppRoom, principal: CurrentPrincipal) -> Iterator[Session]:
+    with unit_of_work(room.sessions, by=principal) as session:
+        yield session
+
+
+DatabaseSession = Annotated[Session, Depends(_session, scope="function")]
+"""The request's session: the database shows it what concerns whoever asks, and nothing else.
+With this scope it is committed before the answer goes out: by FastAPI's default the caller would
+read "201 Created" first and a failed commit would follow."""
+
+
+def _session_at_the_door(room: AppRoom) -> Iterator[Session]:
+    with unit_of_work(room.sessions) as session:
+        yield session
+
+
+SessionAtTheDoor = Annotated[Session, Depends(_session_at_the_door, scope="function")]
+"""The same where nobody is known yet: for the few routes that are asked without a token."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from auth import machines
 from auth.principals import Principal
 from evidence.api import paging
-from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId
+from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId, SessionAtTheDoor
 from evidence.api.guards import Guard
 
 router = APIRouter(tags=["Docks"])
@@ -90,7 +90,7 @@ def invite_dock(
 
 
 @router.post("/docks", status_code=201)
-def enrol_dock(asked: EnrolmentRequest, room: AppRoom, session: DatabaseSession, request_id: RequestId) -> DockShown:
+def enrol_dock(asked: EnrolmentRequest, room: AppRoom, session: SessionAtTheDoor, request_id: RequestId) -> DockShown:
     """Enrol a dock: its public key, against a one-time code. The code is what is asked for instead of a token."""
     dock = machines.enrol(
         session,

@@ -64,6 +64,7 @@ class CaseAssignment(Base):
             "uq_case_assignment_open", "account_id", "case_id", unique=True, postgresql_where=text("ended_at IS NULL")
         ),
         Index("ix_case_assignment_case_id", "case_id"),
+        Index("ix_case_assignment_account_id", "account_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

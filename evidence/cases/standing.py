@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, DateTime, String, Uuid, and_, column, or_, select, table
 from sqlalchemy.orm import Session
 
-from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
+from evidence.cases.models import CaseAssignment, Exhibit, Referral
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,15 @@ class CaseStanding:
     is_open: bool = True
 
 
+_STANDING = table(
+    "case_standing", column("id", Uuid()), column("kind", String(16)), column("closed_at", DateTime(timezone=True))
+)
+"""A view of case_file that shows what a case is also of confidential ones, and nothing it says (migration 1070).
+
+Rules are computed from it: that somebody may not see a case does not end what it holds.
+"""
+
+
 def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> dict[UUID, CaseStanding]:
     """Return how people and agencies stand to each of the cases at that instant."""
     assigned: dict[UUID, set[UUID]] = defaultdict(set)
@@ -33,15 +42,18 @@ def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> d
     agencies = select(Referral.case_id, Referral.agency_id)
     for case_id, agency_id in session.execute(agencies.where(Referral.case_id.in_(case_ids), is_referred(at))):
         referred[case_id].add(agency_id)
-    kinds = select(CaseFile.id, CaseFile.kind, CaseFile.closed_at).where(CaseFile.id.in_(case_ids))
+    kinds = select(_STANDING.c.id, _STANDING.c.kind, _STANDING.c.closed_at).where(_STANDING.c.id.in_(case_ids))
+    known = {case_id: (kind, closed_at) for case_id, kind, closed_at in session.execute(kinds)}
+    # A referral may end between two questions; then nothing is known of the case and it counts as open.
+    unknown = ("criminal", None)
     return {
         case_id: CaseStanding(
             assigned=frozenset(assigned[case_id]),
             referred_to=frozenset(referred[case_id]),
-            is_internal=kind == "internal_affairs",
-            is_open=closed_at is None,
+            is_internal=known.get(case_id, unknown)[0] == "internal_affairs",
+            is_open=known.get(case_id, unknown)[1] is None,
         )
-        for case_id, kind, closed_at in session.execute(kinds)
+        for case_id in case_ids
     }
 
 

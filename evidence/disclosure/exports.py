@@ -78,7 +78,7 @@ def begin(
         )
     export_id, now = new_id(), room.clock()
     kept_back = frozenset(withhold)
-    with unit_of_work(room.sessions) as session:
+    with unit_of_work(room.sessions, by=principal) as session:
         seen = {}
         for each in named:
             found = reach.item(session, principal, "custody.export", each, at=now, reason=reason)
@@ -110,7 +110,10 @@ def begin(
 
 
 def write(room: Room, export: Export) -> Iterator[bytes]:
-    """Yield the package. The caller says with `end` what became of it."""
+    """Yield the package. The caller says with `end` what became of it.
+
+    What `begin` let out is read for the system: objects, and a chain as it stood, are no longer asked for by whom.
+    """
     with room.sessions() as session:
         packed = [_pack(room, session, export, each) for each in export.items]
         packing = Packing(

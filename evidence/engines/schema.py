@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, make_url, text
 
 from evidence.errors import SetupError
 
@@ -48,6 +48,18 @@ def require_head(engine: Engine) -> None:
     steps = ScriptDirectory.from_config(configuration())
     if _present(engine, steps) != steps.get_current_head():
         raise SetupError("the database schema is old or missing", next_step="run `evidence migrate`")
+
+
+def require_wall(engine: Engine) -> None:
+    """Raise SetupError where row-level security does not hold this role: an owner, a superuser, one with BYPASSRLS."""
+    with engine.connect() as connection:
+        held = connection.scalar(text("SELECT row_security_active('evidence_item')"))
+    if not held:
+        raise SetupError(
+            "row-level security does not hold the application's database role",
+            next_step="give EVIDENCE_DATABASE_URL a role that owns no table, is no superuser and has no BYPASSRLS; "
+            "then run `evidence migrate`",
+        )
 
 
 def pending(engine: Engine | None) -> list[str]:

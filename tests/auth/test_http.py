@@ -130,7 +130,7 @@ def standing_house(
     """One house for all tests here: who may come in is not changed by coming in."""
     folder, clock = tmp_path_factory.mktemp("keys") / "tokens", FixedClock(NOON)
     with database_from(cluster, template) as database:
-        engine = connect(database.app_url)
+        engine = connect(database.app_url, for_system=True)
         with opened(session_factory(engine), KeyRing.open(folder, at=NOON), issuer_over(folder), clock) as house:
             yield house, clock
         engine.dispose()

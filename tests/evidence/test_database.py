@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -35,7 +37,7 @@ def test_a_unit_of_work_after_a_restart_gets_a_fresh_connection(sessions: Sessio
 def test_the_first_and_the_last_instant_can_be_read_wherever_the_server_stands(database: Database, zone: str) -> None:
     with psycopg.connect(driver_url(database.superuser_url), autocommit=True) as administrator:
         administrator.execute(f"ALTER DATABASE {administrator.info.dbname} SET timezone TO '{zone}'")
-    engine = connect(database.app_url)
+    engine = connect(database.app_url, for_system=True)
     instants = "SELECT timestamptz '0001-01-01 00:00:00+00', timestamptz '9999-12-31 23:59:59.999999+00'"
     with unit_of_work(session_factory(engine)) as session:
         first, last = session.execute(text(instants)).one()
@@ -68,7 +70,7 @@ def test_an_engine_that_does_not_look_hands_out_a_dead_connection(empty_database
 
 @pytest.mark.parametrize("is_closed_for_good", [True, False])
 def test_a_closed_engine_keeps_no_connection_whoever_is_late(database: Database, is_closed_for_good: bool) -> None:
-    engine = connect(database.app_url)
+    engine = connect(database.app_url, for_system=True)
     make_session = session_factory(engine)
     with unit_of_work(make_session) as late:
         late.execute(text("SELECT 1"))
@@ -116,6 +118,47 @@ def test_a_connection_that_was_read_by_serves_units_of_work_again(sessions: Sess
         assert session.scalar(select(func.pg_backend_pid())) == backend
         first = session.scalar(select(func.transaction_timestamp()))
         assert session.scalar(select(func.transaction_timestamp())) == first
+
+
+class Somebody:
+    id = uuid4()
+    agency_id = uuid4()
+
+
+def questions(sessions: Sessions, folder: Path, by: Somebody | None) -> int:
+    """Count how often a unit of work with one statement asks the server and waits for it."""
+    with (folder / "trace").open("w+") as trace:
+        with unit_of_work(sessions, by=by) as session:
+            driver = session.connection().connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            driver.rollback()
+            driver.pgconn.trace(trace.fileno())
+            session.rollback()
+            session.execute(text("SELECT 1"))
+        driver.pgconn.untrace()
+        trace.seek(0)
+        return trace.read().count("ReadyForQuery")
+
+
+def test_to_say_for_whom_is_no_question_more(sessions: Sessions, tmp_path: Path) -> None:
+    assert questions(sessions, tmp_path, Somebody()) == questions(sessions, tmp_path, None) == 3
+
+
+def test_what_is_done_by_somebody_does_not_stand_alone(sessions: Sessions) -> None:
+    with pytest.raises(RuntimeError, match="is a transaction"), unit_of_work(sessions, by=Somebody()) as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+
+
+@pytest.mark.parametrize("for_system", [False, True])
+def test_only_a_connection_for_the_system_acts_for_it(database: Database, for_system: bool) -> None:
+    with psycopg.connect(driver_url(database.superuser_url), autocommit=True) as administrator:
+        administrator.execute(f"ALTER DATABASE {administrator.info.dbname} SET evidence.acting TO 'system'")
+    engine = connect(database.app_url, for_system=for_system)
+    with unit_of_work(session_factory(engine)) as session:
+        acting = session.scalar(text("SELECT current_setting('evidence.acting', true)"))
+    engine.dispose()
+
+    assert acting == ("system" if for_system else "")
 
 
 XACT = text("SELECT pg_current_xact_id()::text")

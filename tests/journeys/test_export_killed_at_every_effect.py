@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from auth.principals import Principal
 from evidence.custody import history, keys
-from evidence.database import Sessions, unit_of_work
+from evidence.database import Acting, Sessions, unit_of_work
 from evidence.disclosure import exports
 from evidence.disclosure.exports import Export
 from evidence.main import create_app
@@ -137,8 +137,8 @@ def sending_before_the_intent_is_committed() -> None:
     right_end = exports.end
 
     @contextmanager
-    def unit_left_open(make_session: Sessions) -> Iterator[Session]:
-        yield left_open.enter_context(unit_of_work(make_session))
+    def unit_left_open(make_session: Sessions, *, by: Acting | None = None) -> Iterator[Session]:
+        yield left_open.enter_context(unit_of_work(make_session, by=by))
 
     def end(room: Room, export: Export, **named: Any) -> None:
         left_open.close()

