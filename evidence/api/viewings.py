@@ -14,7 +14,6 @@ from auth.principals import Principal
 from evidence.access.reach import Seen
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.api.guards import Guard, ItemForReason, ItemForReasonMaybe, refusal_recorded
-from evidence.database import unit_of_work
 from evidence.review import viewings
 from evidence.review.models import Manner, Viewing
 from evidence.review.viewings import Footage
@@ -85,11 +84,8 @@ def read_footage(
     unless: Annotated[str | None, Header(alias="If-Range")] = None,
 ) -> Response:
     """Read the original of a viewing of yours, whole or a range of it."""
-    with (
-        refusal_recorded(room, principal, "evidence.stream", request_id=request_id, named=str(viewing_id)),
-        unit_of_work(room.sessions) as session,
-    ):
-        opened = viewings.footage(session, room.vault, principal, viewing_id, at=room.clock())
+    with refusal_recorded(room, principal, "evidence.stream", request_id=request_id, named=str(viewing_id)):
+        opened = viewings.footage(room.sessions, room.vault, principal, viewing_id, at=room.clock())
     etag = f'"{opened.item.sha256.hex()}"'
     part = _part(asked if unless in (None, etag) else None, opened.item.size)
     headers = {"Accept-Ranges": "bytes", "ETag": etag, **_shown_as(opened)}

@@ -29,7 +29,7 @@ def open_new(
     request_id: str,
     kind: CaseKind = "criminal",
 ) -> CaseFile:
-    """Open a case file under the number its agency gave the case. A matter of internal affairs is confidential.
+    """Open a case file under the number its agency gave the case.
 
     Raises ConflictError if the agency has a case of that number, AccountError for what cannot be read whole.
     """
@@ -40,7 +40,6 @@ def open_new(
         title=check_name(title, what="The title of a case", longest=200),
         kind=kind,
         unit_id=units.home_of(session, by.id, at=at),
-        access_class="confidential" if kind == "internal_affairs" else "unrestricted",
         opened_at=at,
         opened_by_id=by.id,
     )

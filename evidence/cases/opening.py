@@ -39,6 +39,10 @@ def open_for(
     )
     opener = session.get_one(Account, principal.id)
     assignments.make(session, case, opener, capacity=OPENED_IT, by=principal, at=at, request_id=request_id)
+    if kind == "internal_affairs":
+        # Only now, for whoever opens it could not find it again before they are assigned.
+        case.access_class = "confidential"
+        session.flush()
     if "prosecutor" in principal.roles:
         own = session.get_one(Agency, principal.agency_id)
         referrals.make(session, case, own, due_on=None, by=principal, at=at, request_id=request_id)

@@ -15,7 +15,7 @@ from evidence.access.reach import Seen
 from evidence.clock import Clock
 from evidence.custody.events import Actor, CitedObject
 from evidence.custody.viewing_events import ViewingBegun, ViewingEnded
-from evidence.database import Sessions, execute_alone, unit_of_work
+from evidence.database import Sessions, execute_alone, reading, unit_of_work
 from evidence.errors import GoneError, NotFoundError
 from evidence.ids import new_id
 from evidence.items.models import EvidenceItem
@@ -80,20 +80,26 @@ def begin(
     return viewing
 
 
-def footage(session: Session, vault: Vault, principal: Principal, viewing_id: UUID, *, at: datetime) -> Footage:
+def footage(make_session: Sessions, vault: Vault, principal: Principal, viewing_id: UUID, *, at: datetime) -> Footage:
     """Return what the principal's viewing reads, judged anew: what ended access ends the viewing's reads at once.
 
     Raises NotFoundError for a viewing that is not there or somebody else's, GoneError for one that is
     over, and what `reach.item` raises.
     """
-    viewing = _own(session, principal, viewing_id)
-    if viewing.ended_at is not None or at - viewing.begun_at > LONGEST or at - viewing.last_read_at > IDLE:
-        raise GoneError("This viewing is over.", next_step="Begin another.")
-    # Why, and a fresh sign-in, were asked when it began.
-    seen = reach.item(session, principal, "evidence.list", str(viewing.item_id), at=at)
-    reach.require(principal, ACTION[viewing.manner], seen.thing, at=at, begun=True)
-    original = session.get_one(StoredObject, seen.item.original_object_id)
-    return Footage(viewing, seen.item, vault.reader(original))
+    with unit_of_work(make_session, by=principal) as session:
+        viewing = _own(session, principal, viewing_id)
+        if viewing.ended_at is not None or at - viewing.begun_at > LONGEST or at - viewing.last_read_at > IDLE:
+            raise GoneError("This viewing is over.", next_step="Begin another.")
+        # Why, and a fresh sign-in, were asked when it began.
+        seen = reach.item(session, principal, "evidence.list", str(viewing.item_id), at=at)
+        reach.require(principal, ACTION[viewing.manner], seen.thing, at=at, begun=True)
+    return Footage(viewing, seen.item, _reader(make_session, vault, seen.item))
+
+
+def _reader(make_session: Sessions, vault: Vault, item: EvidenceItem) -> Reader:
+    """Open an original that somebody was let see; its key may be another agency's."""
+    with reading(make_session) as session:
+        return vault.reader(session.get_one(StoredObject, item.original_object_id))
 
 
 def read(sessions: Sessions, clock: Clock, opened: Footage, *, start: int, length: int) -> Iterator[bytes]:

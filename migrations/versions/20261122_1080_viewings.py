@@ -10,7 +10,7 @@ from alembic import op
 from evidence.engines.grants import grant
 
 revision = "20261122_1080"
-down_revision = "20261122_1050"
+down_revision = "20261122_1070"
 branch_labels = None
 depends_on = None
 
@@ -35,6 +35,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_viewing_item_id"), "viewing", ["item_id"])
     op.create_index(op.f("ix_viewing_account_id"), "viewing", ["account_id"])
     op.create_index("ix_viewing_open", "viewing", ["last_read_at"], postgresql_where=sa.text("ended_at IS NULL"))
+    here = "EXISTS (SELECT FROM item_here here WHERE here.id = viewing.item_id)"
+    op.execute(f"CREATE POLICY wall ON viewing USING ((SELECT current_setting('evidence.acting', true) = 'system') OR {here})")
+    op.execute("ALTER TABLE viewing ENABLE ROW LEVEL SECURITY")
     grant(op, "SELECT, INSERT, UPDATE (last_read_at, size, ended_at)", "viewing")
 
 

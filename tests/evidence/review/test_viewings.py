@@ -250,8 +250,7 @@ def test_a_viewing_ended_in_the_middle_sends_no_more(room: Room, officer: Person
         viewing = viewings.begin(
             session, seen, "watch", reason=None, by=officer.principal, at=room.clock(), request_id="r", source=None
         )
-    with unit_of_work(room.sessions) as session:
-        opened = viewings.footage(session, room.vault, officer.principal, viewing.id, at=room.clock())
+    opened = viewings.footage(room.sessions, room.vault, officer.principal, viewing.id, at=room.clock())
     blocks = viewings.read(room.sessions, room.clock, opened, start=0, length=len(large))
     got = next(blocks)
     with unit_of_work(room.sessions) as session:
@@ -275,8 +274,7 @@ def test_without_the_database_no_byte_is_sent(database: Database, tmp_path: Path
         viewing = begun(client, officer, item)
         with psycopg.connect(driver_url(database.superuser_url), autocommit=True) as administrator:
             administrator.execute("REVOKE UPDATE (size, last_read_at, ended_at) ON viewing FROM evidence_app")
-        with unit_of_work(room.sessions) as session:
-            opened = viewings.footage(session, room.vault, officer.principal, UUID(viewing["id"]), at=room.clock())
+        opened = viewings.footage(room.sessions, room.vault, officer.principal, UUID(viewing["id"]), at=room.clock())
         with pytest.raises(ProgrammingError, match="permission denied"):
             next(viewings.read(room.sessions, room.clock, opened, start=0, length=1))
         with psycopg.connect(driver_url(database.superuser_url), dbname="postgres", autocommit=True) as administrator:
