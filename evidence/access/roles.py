@@ -79,6 +79,14 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "defence": "disc",
         "agency_admin": "bg",
     },
+    "evidence.categorise": {
+        "officer": "own",
+        "supervisor": "own | unit",
+        "evidence_tech": "A",
+        "records_clerk": "A",
+        "detective": "own | case",
+        "ia_investigator": "iac",
+    },
     "case.create": {
         "officer": "A",
         "supervisor": "A",

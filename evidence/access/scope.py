@@ -17,14 +17,18 @@ from evidence.items.models import EvidenceItem
 Condition = Callable[[Principal, datetime], ColumnElement[bool]]
 
 
-def visible_items(principal: Principal, *, at: datetime) -> Select[EvidenceItem]:
-    """Select the evidence items whose existence the principal may know of."""
-    return select(EvidenceItem).where(_may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at))
+def visible_items(principal: Principal, *, at: datetime, content: bool = False) -> Select[EvidenceItem]:
+    """Select the evidence items whose existence the principal may know of; with `content` those they may read.
+
+    Whoever narrows a list by what its things say asks with `content`: what is found would tell what they say.
+    """
+    may = _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at, content=content)
+    return select(EvidenceItem).where(may)
 
 
-def visible_cases(principal: Principal, *, at: datetime) -> Select[CaseFile]:
-    """Select the case files whose existence the principal may know of."""
-    return select(CaseFile).where(_may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at))
+def visible_cases(principal: Principal, *, at: datetime, content: bool = False) -> Select[CaseFile]:
+    """Select the case files whose existence the principal may know of; with `content` those they may read."""
+    return select(CaseFile).where(_may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at, content=content))
 
 
 def _may(
@@ -33,8 +37,10 @@ def _may(
     agency: InstrumentedAttribute[UUID],
     conditions: Mapping[str, Condition],
     at: datetime,
+    *,
+    content: bool,
 ) -> ColumnElement[bool]:
-    """Return the action's cells for this principal as a condition."""
+    """Return the action's cells for this principal as a condition; with `content` only those that show it."""
     ours = agency == principal.agency_id
     allowed: list[ColumnElement[bool]] = []
     for role, cell in CELLS[action].items():
@@ -42,6 +48,8 @@ def _may(
             continue
         for alternative in cell.split("|"):
             names = alternative.strip().split("+")
+            if content and "noevid" in names:
+                continue
             holds = and_(true(), *(_condition(conditions, name, principal, at) for name in names))
             if OVER_THE_WALL in names:
                 allowed.append(holds)
@@ -81,6 +89,13 @@ def _exhibits_of(*cases: Select[UUID]) -> Select[UUID]:
     return select(Exhibit.item_id).where(Exhibit.withdrawn_at.is_(None), *(Exhibit.case_id.in_(each) for each in cases))
 
 
+def _stands_in(*cases: Select[UUID]) -> ColumnElement[bool]:
+    """Return whether the case is among all of these, or was merged into one that is."""
+    return or_(
+        and_(*(CaseFile.id.in_(each) for each in cases)), and_(*(CaseFile.merged_into_id.in_(each) for each in cases))
+    )
+
+
 _OF_ITEM: Mapping[str, Condition] = {
     "own": _own_item,
     "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at))),
@@ -92,10 +107,8 @@ _OF_ITEM: Mapping[str, Condition] = {
 
 _OF_CASE: Mapping[str, Condition] = {
     "own": _own_case,
-    "case": lambda principal, at: CaseFile.id.in_(_assigned(principal, at)),
-    "caseP": lambda principal, at: and_(
-        CaseFile.id.in_(_assigned(principal, at)), CaseFile.id.in_(_referred(principal, at))
-    ),
-    "referred": lambda principal, at: CaseFile.id.in_(_referred(principal, at)),
+    "case": lambda principal, at: _stands_in(_assigned(principal, at)),
+    "caseP": lambda principal, at: _stands_in(_assigned(principal, at), _referred(principal, at)),
+    "referred": lambda principal, at: _stands_in(_referred(principal, at)),
 }
 """The same of a case file."""

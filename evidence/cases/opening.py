@@ -14,7 +14,7 @@ OPENED_IT = "opened the case"
 
 
 def open_for(
-    session: Session, principal: Principal, *, number: str, title: str, at: datetime, request_id: str
+    session: Session, principal: Principal, *, number: str | None, title: str, at: datetime, request_id: str
 ) -> CaseFile:
     """Open a case file and assign its opener; one that a prosecutor opens lies before their agency from the start.
 

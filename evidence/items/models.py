@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,6 +29,10 @@ class EvidenceItem(Base):
         UniqueConstraint("agency_id", "number"),
         CheckConstraint("size >= 0", name="size_not_negative"),
         CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
+        Index("ix_evidence_item_agency_id_incident", "agency_id", "incident"),
+        Index("ix_evidence_item_agency_id_camera_serial", "agency_id", "camera_serial"),
+        Index("ix_evidence_item_agency_id_officer_badge_recorded_at", "agency_id", "officer_badge", "recorded_at"),
+        Index("ix_evidence_item_agency_id_recorded_at", "agency_id", "recorded_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

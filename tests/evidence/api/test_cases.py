@@ -1,40 +1,20 @@
 """Case files over HTTP: who may do what, on record, and over at once when an assignment or referral ends."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.orm import Session
 
 from auth.principals import Role
-from evidence.custody import history
 from evidence.database import unit_of_work
-from evidence.main import create_app
 from evidence.room import Room
 from tests.support.builders import an_item_on_the_books
-from tests.support.database import Database
-from tests.support.people import Person, a_person
-from tests.support.rooms import room_for
+from tests.support.case_work import BECAUSE, OFFICE, a_number, acts, done, email, items_of, numbers, opened
+from tests.support.people import Person, a_person, an_agency
 
-OFFICE = "City Attorney of Riverbend"
 ELSEWHERE = "Millbrook Police Department"
-BECAUSE = {"reason": "because of the trial"}
-
-
-@pytest.fixture
-def room(database: Database, tmp_path: Path) -> Iterator[Room]:
-    with room_for(database, tmp_path / "home") as room:
-        yield room
-
-
-@pytest.fixture
-def client(room: Room) -> Iterator[TestClient]:
-    with TestClient(create_app(room)) as client:
-        yield client
 
 
 @pytest.fixture
@@ -50,36 +30,6 @@ def attorney(room: Room) -> Person:
 @pytest.fixture
 def office(room: Room) -> Person:
     return a_person(room, "agency_admin", agency=OFFICE)
-
-
-def items_of(room: Room, by: Person, count: int) -> list[str]:
-    """Take so many items onto the books and return their evidence numbers."""
-    with unit_of_work(room.sessions) as session:
-        return [an_item_on_the_books(session, room, by.principal).number for _ in range(count)]
-
-
-def email(of: Person) -> str:
-    return f"{of.principal.name}@riverbend.example"
-
-
-def opened(client: TestClient, by: Person, number: str = "26-004711") -> str:
-    made = client.post("/api/v1/cases", json={"number": number, "title": "State v. Marsh"}, headers=by.headers)
-    assert made.status_code == 201, made.text
-    return f"/api/v1/cases/{made.json()['id']}"
-
-
-def done(answer: Any, status: int = 200) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    said: dict[str, Any] = answer.json()
-    return said
-
-
-def numbers(client: TestClient, by: Person) -> list[str]:
-    return [each["number"] for each in done(client.get("/api/v1/items", headers=by.headers))["items"]]
-
-
-def acts(session: Session, chain: str) -> list[str]:
-    return [entry.body["act"] for entry in history.whole(session, chain)]
 
 
 def referred(client: TestClient, technician: Person, attorney: Person, office: Person, items: list[str]) -> str:
@@ -232,9 +182,10 @@ def test_a_foreign_case_and_a_missing_one_answer_the_same(
 
 @pytest.mark.parametrize("role", ["officer", "supervisor", "records_clerk", "paralegal", "auditor", "detective"])
 def test_what_a_role_may_not_do_to_a_case_is_refused_and_recorded(
-    room: Room, client: TestClient, technician: Person, role: Role
+    one_room: Room, one_client: TestClient, role: Role
 ) -> None:
-    case, someone = opened(client, technician), a_person(room, role)
+    room, client = one_room, one_client
+    case, someone = opened(client, a_person(room, "evidence_tech"), a_number()), a_person(room, role)
 
     refused = client.post(f"{case}/referrals", json={"agency": OFFICE}, headers=someone.headers)
 
@@ -353,9 +304,11 @@ def test_a_number_that_two_agencies_gave_is_asked_for_by_id(
     ids=str,
 )
 def test_what_cannot_be_accepted_is_said_and_changes_nothing(
-    client: TestClient, technician: Person, office: Person, where: str, asked: Any, status: int
+    one_room: Room, one_client: TestClient, where: str, asked: Any, status: int
 ) -> None:
-    case = opened(client, technician)
+    client, technician = one_client, a_person(one_room, "evidence_tech")
+    an_agency(one_room, OFFICE)
+    case = opened(client, technician, a_number())
 
     answer = client.post(
         "/api/v1/cases" + where.replace("CASE", case.rpartition("/")[2]),
