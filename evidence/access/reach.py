@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+from unicodedata import normalize
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, false, or_, select
@@ -50,6 +51,7 @@ def item(
     the same words, RefusedError for one it may know of but not do this to, and ConflictError for a
     number that two agencies have given.
     """
+    named = normalize("NFC", named)
     visible = scope.visible_items(principal, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
     found = _only(session.scalars(visible.limit(2)).all())
     if found is None:
@@ -70,6 +72,7 @@ def case(
 
     The number of a case that was merged into another names the one that remains, for whoever may know of it.
     """
+    named = normalize("NFC", named)
     merged = aliased(CaseFile)
     remains = CaseFile.id.in_(select(merged.merged_into_id).where(merged.number == named))
     is_named = _is(named, CaseFile.id, CaseFile.number)
@@ -95,6 +98,7 @@ def case_of_reference(
     Raises what `case` raises.
     """
     found = None
+    system, external_id = normalize("NFC", system.strip()), normalize("NFC", external_id.strip())
     if system.isprintable() and external_id.isprintable():
         called = (
             ExternalReference.system == system,

@@ -11,13 +11,14 @@ from typing import Annotated
 
 from fastapi import Path, Query
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from auth.principals import Principal
 from evidence import access, custody
 from evidence.access import Action, reach
 from evidence.access.reach import Seen, SeenCase
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
+from evidence.api.middleware import with_slashes
 from evidence.custody.events import AccessRefused, Actor
 from evidence.database import unit_of_work
 from evidence.errors import RefusedError
@@ -26,7 +27,11 @@ from evidence.room import Room
 Reason = Annotated[str | None, Query(max_length=2000, description="Why; kept with the act where it is required.")]
 
 
-CaseNamed = Annotated[str, Path(description="Id or number of the case.", max_length=64)]
+CaseNamed = Annotated[
+    str,
+    Path(description="Id or number of the case; a slash in it is written %2F.", max_length=64),
+    AfterValidator(with_slashes),
+]
 
 
 class Guard:

@@ -12,8 +12,8 @@ from evidence import access
 from evidence.access import reach, scope
 from evidence.access.reach import Seen
 from evidence.api import paging
-from evidence.api.dependencies import AppRoom, DatabaseSession
-from evidence.api.guards import Guard, ItemFor
+from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId
+from evidence.api.guards import Guard, ItemFor, refusal_recorded
 from evidence.cases import finding
 from evidence.cases.finding import ItemFilter
 from evidence.cases.models import CaseFile
@@ -93,13 +93,15 @@ def list_items(
     room: AppRoom,
     session: DatabaseSession,
     principal: Lister,
+    request_id: RequestId,
     query: Annotated[ItemQuery, Depends()],
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
 ) -> ItemPage:
     """List the evidence items you may see."""
     now = room.clock()
-    asked = query.asked(_readable(session, principal, query.case, at=now))
+    with refusal_recorded(room, principal, "case.read", request_id=request_id, named=query.case):
+        asked = query.asked(_readable(session, principal, query.case, at=now))
     scoped = finding.items(scope.visible_items(principal, at=now, content=asked.asks_content), asked)
     found = search.page(session, scoped, after=paging.after(cursor), limit=limit)
     if len(found) == limit:

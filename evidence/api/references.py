@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from auth.principals import Principal
 from evidence import access
@@ -13,6 +13,7 @@ from evidence.api import case_shapes
 from evidence.api.case_shapes import CaseContents, ReferenceShown
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.api.guards import CaseFor, Guard, ItemFor, ReasonGiven, record_refusal, refusal_recorded
+from evidence.api.middleware import with_slashes
 from evidence.cases import case_files, incidents, opening, references
 from evidence.cases.models import CaseFile, ExternalReference
 from evidence.cases.references import External
@@ -27,8 +28,16 @@ LinkableCase = Annotated[SeenCase, Depends(CaseFor("case.link"))]
 ReadableItem = Annotated[Seen, Depends(ItemFor("evidence.read_meta"))]
 DescribableItem = Annotated[Seen, Depends(ItemFor("evidence.categorise"))]
 
-System = Annotated[str, Path(max_length=64, description="Name of the other system, as your agency calls it.")]
-ExternalId = Annotated[str, Path(max_length=128, description="What that system calls the case. May hold slashes.")]
+System = Annotated[
+    str,
+    Path(max_length=64, description="Name of the other system, as your agency calls it."),
+    AfterValidator(with_slashes),
+]
+ExternalId = Annotated[
+    str,
+    Path(max_length=128, description="What that system calls the case. May hold slashes."),
+    AfterValidator(with_slashes),
+]
 IncidentNumber = Annotated[str, Field(max_length=255, examples=["2026-0117-0042"])]
 Address = Annotated[
     str | None, Field(default=None, max_length=2000, description="Where that system shows it (http or https).")

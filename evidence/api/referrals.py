@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from auth import accounts, agencies
 from evidence.access.reach import SeenCase
@@ -27,6 +27,16 @@ EndOfReferral = Annotated[tuple[SeenCase, str], Depends(CaseForReason("case.refe
 EndOfExpectation = Annotated[tuple[SeenCase, str], Depends(CaseForReason("case.link"))]
 
 
+def _written(day: object) -> object:
+    """Refuse a number, which would be read as so many seconds since 1970."""
+    if day is not None and not isinstance(day, str):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return day
+
+
+Day = Annotated[date | None, BeforeValidator(_written)]
+
+
 class AssignmentRequest(BaseModel):
     """Who is to work the case, and as what."""
 
@@ -38,13 +48,13 @@ class ReferralRequest(BaseModel):
     """Before which agency the case is laid."""
 
     agency: str = Field(max_length=120, description="Its name.", examples=["City Attorney of Riverbend"])
-    due_on: date | None = Field(default=None, description="When it wants the evidence.")
+    due_on: Day = Field(default=None, description="When it wants the evidence.")
 
 
 class DueRequest(ReasonGiven):
     """Another day, or none, and why."""
 
-    due_on: date | None
+    due_on: Day
 
 
 class ExpectationRequest(BaseModel):

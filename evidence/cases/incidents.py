@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from unicodedata import normalize
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -73,6 +74,7 @@ def withdraw(
 ) -> None:
     """Withdraw an incident number; raise NotFoundError if the case or item has none of that name that stands."""
     _lock(session, about)
+    number = normalize("NFC", number.strip())
     found = session.scalar(_standing(about).where(IncidentNumber.number == number)) if number.isprintable() else None
     if found is None:
         raise NotFoundError("It has no such incident number that stands.", next_step="Show it for those it has.")

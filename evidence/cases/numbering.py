@@ -108,6 +108,8 @@ def set_pattern(session: Session, pattern: str | None, *, by: Principal, at: dat
 def check(session: Session, agency_id: UUID, number: str, *, year: int) -> str:
     """Return the number without blanks around it; raise InvalidError if it is not of the agency's pattern."""
     number = check_name(number, what="A case number", longest=LONGEST)
+    if number in (".", ".."):
+        raise InvalidError("This is no case number: no address can name it.", next_step="Write a number with it.")
     pattern = of_agency(session, agency_id)
     if pattern is not None and not pattern.fits(number):
         raise InvalidError(

@@ -1,6 +1,7 @@
 """Case files over HTTP: who may do what, on record, and over at once when an assignment or referral ends."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -298,6 +299,9 @@ def test_a_number_that_two_agencies_gave_is_asked_for_by_id(
         ("/CASE/assignments", {"email": "\0", "capacity": "x"}, 403),
         ("/CASE/referrals", {"agency": "\0"}, 404),
         ("/CASE/referrals", {"agency": OFFICE, "due_on": "soon"}, 422),
+        ("/CASE/referrals", {"agency": OFFICE, "due_on": 0}, 422),
+        ("/CASE/referrals", {"agency": OFFICE, "due_on": "2026-02-30"}, 422),
+        ("", {"number": "..", "title": "x"}, 400),
         ("/CASE/referrals/x/end", BECAUSE, 422),
         ("/%00/close", BECAUSE, 404),
     ],
@@ -328,3 +332,59 @@ def test_a_number_is_one_case_of_an_agency(room: Room, client: TestClient, techn
 
     assert again.status_code == 409
     assert len(done(client.get("/api/v1/cases", headers=technician.headers))["cases"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "asked"),
+    [
+        ("CR/26/", "CR%2F26%2F"),
+        ("26/7 ü", "26%2f7%20u%CC%88"),
+        ("?#&", "%3F%23%26"),
+        ("external", "external"),
+        ("\N{GRINNING FACE}", "%F0%9F%98%80"),
+    ],
+)
+def test_a_case_is_found_by_every_number_that_can_be_given(
+    one_room: Room, one_client: TestClient, number: str, asked: str
+) -> None:
+    """A slash in a number divided the address, and a letter in two signs was another letter."""
+    client, technician = one_client, a_person(one_room, "evidence_tech", agency=f"Agency of {a_number()}")
+    case = opened(client, technician, number)
+
+    shown = done(client.get(f"/api/v1/cases/{asked}", headers=technician.headers))
+    assert f"/api/v1/cases/{shown['id']}" == case
+    done(client.get(f"/api/v1/cases/{asked}/custody", headers=technician.headers))
+    added = client.post(f"/api/v1/cases/{asked}/incidents", json={"number": " I "}, headers=technician.headers)
+    assert done(added)["incidents"] == ["I"]
+    gone = {"number": " I ", **BECAUSE}
+    client.post(f"/api/v1/cases/{asked}/incidents/withdraw", json=gone, headers=technician.headers)
+    assert done(client.get(case, headers=technician.headers))["incidents"] == []
+
+
+def test_of_acts_at_once_on_one_case_each_takes_place_once(one_room: Room, one_client: TestClient) -> None:
+    room, client, number = one_room, one_client, a_number()
+    detective, technician, admin = (a_person(room, role) for role in ("detective", "evidence_tech", "agency_admin"))
+    officer = a_person(room, "officer")
+    an_agency(room, OFFICE)
+    case = opened(client, detective, number)
+    (item,) = items_of(room, technician, 1)
+    done(client.post(f"{case}/exhibits", json={"item": item}, headers=technician.headers))
+
+    def at_once(where: str, asked: dict[str, Any], by: Person) -> list[int]:
+        with ThreadPoolExecutor(4) as people:
+            answers = people.map(lambda _: client.post(f"{case}/{where}", json=asked, headers=by.headers), range(4))
+            return sorted(each.status_code for each in answers)
+
+    assign = {"email": email(officer), "capacity": "x"}
+    assert at_once("assignments", assign, admin) == [201, 409, 409, 409]
+    assert at_once("referrals", {"agency": OFFICE}, detective) == [201, 409, 409, 409]
+    shown = done(client.get(case, headers=technician.headers))
+    assignment = next(each["id"] for each in shown["assignments"] if each["name"] == officer.principal.name)
+    assert at_once("exhibits/1/withdraw", BECAUSE, technician) == [200, 409, 409, 409]
+    assert at_once(f"assignments/{assignment}/end", BECAUSE, admin) == [200, 404, 404, 404]
+    assert at_once(f"referrals/{shown['referrals'][0]['id']}/end", BECAUSE, detective) == [200, 404, 404, 404]
+    assert at_once("close", BECAUSE, detective) == [200, 409, 409, 409]
+    assert at_once("reopen", BECAUSE, detective) == [200, 409, 409, 409]
+    with unit_of_work(room.sessions) as session:
+        chain = acts(session, f"case/{shown['id']}")
+    assert len(chain) == 10, chain
