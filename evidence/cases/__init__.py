@@ -9,4 +9,4 @@ number of the first finds the second from then on.  Whoever may know of the case
 of the one that ended.  A merger ends a case and links its items elsewhere, and is asked leave for as that:
 `case.close` of the one, `case.link` of both, and `case.refer` where it lays either before a further agency.  People go
 over with their case, so it opens evidence to them: it needs a reason, and its answer says who sees what.
-""" 
+"""

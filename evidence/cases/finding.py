@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Select, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, exists, or_, select, union
+from sqlalchemy.orm import Session, aliased
 
 from evidence.cases import expectations
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, IncidentNumber, Referral
@@ -58,12 +58,17 @@ class CaseFilter:
 def items(scoped: Select[EvidenceItem], asked: ItemFilter) -> Select[EvidenceItem]:
     """Narrow a selection of items."""
     if asked.incident is not None:
-        said = select(IncidentNumber.item_id).where(
-            IncidentNumber.number == asked.incident,
-            IncidentNumber.ended_at.is_(None),
-            IncidentNumber.agency_id == EvidenceItem.agency_id,
-        )
-        scoped = scoped.where(or_(EvidenceItem.incident == asked.incident, EvidenceItem.id.in_(said)))
+        # Two selections, each by its own index: as one condition every item that may be seen would be looked at.
+        announced = aliased(EvidenceItem)
+        found = union(
+            select(announced.id).where(announced.incident == asked.incident),
+            select(IncidentNumber.item_id).where(
+                IncidentNumber.number == asked.incident,
+                IncidentNumber.ended_at.is_(None),
+                IncidentNumber.item_id.is_not(None),
+            ),
+        ).subquery()
+        scoped = scoped.where(EvidenceItem.id.in_(select(found.c.id)))
     if asked.officer is not None:
         scoped = scoped.where(EvidenceItem.officer_badge == asked.officer)
     if asked.camera is not None:

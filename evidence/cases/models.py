@@ -134,7 +134,7 @@ class IncidentNumber(Base):
         CheckConstraint(ABOUT_ONE, name="about_one"),
         Index("uq_incident_number_case", "case_id", "number", unique=True, postgresql_where=text("ended_at IS NULL")),
         Index("uq_incident_number_item", "item_id", "number", unique=True, postgresql_where=text("ended_at IS NULL")),
-        Index("ix_incident_number_agency_id_number", "agency_id", "number"),
+        Index("ix_incident_number_number", "number"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -29,7 +29,7 @@ class EvidenceItem(Base):
         UniqueConstraint("agency_id", "number"),
         CheckConstraint("size >= 0", name="size_not_negative"),
         CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
-        Index("ix_evidence_item_agency_id_incident", "agency_id", "incident"),
+        Index("ix_evidence_item_incident", "incident"),
         Index("ix_evidence_item_agency_id_camera_serial", "agency_id", "camera_serial"),
         Index("ix_evidence_item_agency_id_officer_badge_recorded_at", "agency_id", "officer_badge", "recorded_at"),
         Index("ix_evidence_item_agency_id_recorded_at", "agency_id", "recorded_at"),

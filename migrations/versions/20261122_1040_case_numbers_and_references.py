@@ -87,7 +87,7 @@ def upgrade() -> None:
             unique=True,
             postgresql_where=OPEN,
         )
-    op.create_index("ix_incident_number_agency_id_number", "incident_number", ["agency_id", "number"])
+    op.create_index("ix_incident_number_number", "incident_number", ["number"])
     op.create_table(
         "external_reference",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -126,7 +126,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agency_id"], ["agency.id"], name=op.f("fk_case_number_agency_id_agency")),
         sa.PrimaryKeyConstraint("agency_id", "series", name=op.f("pk_case_number")),
     )
-    op.create_index("ix_evidence_item_agency_id_incident", "evidence_item", ["agency_id", "incident"])
+    op.create_index("ix_evidence_item_incident", "evidence_item", ["incident"])
     op.create_index("ix_evidence_item_agency_id_camera_serial", "evidence_item", ["agency_id", "camera_serial"])
     op.create_index(
         "ix_evidence_item_agency_id_officer_badge_recorded_at",
@@ -145,7 +145,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for index in ("incident", "camera_serial", "officer_badge_recorded_at", "recorded_at"):
+    op.drop_index("ix_evidence_item_incident", "evidence_item")
+    for index in ("camera_serial", "officer_badge_recorded_at", "recorded_at"):
         op.drop_index(f"ix_evidence_item_agency_id_{index}", "evidence_item")
     for table in (
         "case_number",
