@@ -172,6 +172,16 @@ def test_a_foreign_case_and_a_missing_one_answer_the_same(
             client.post(f"{case}/assignments", json={"email": "a@b.example", "capacity": "x"}, headers=by.headers),
             client.post(f"{case}/referrals", json={"agency": OFFICE}, headers=by.headers),
             client.post(f"{case}/close", json=BECAUSE, headers=by.headers),
+            client.post(f"{case}/merge", json={"into": "26-1", **BECAUSE}, headers=by.headers),
+            client.get(f"{case}/proposals", headers=by.headers),
+            client.post(f"{case}/proposals/accept", json={"items": ["2026-000001"]}, headers=by.headers),
+            client.post(f"{case}/incidents", json={"number": "1"}, headers=by.headers),
+            client.post(f"{case}/references", json={"system": "a", "id": "b"}, headers=by.headers),
+            client.post(f"{case}/referrals/{uuid4()}/due", json={"due_on": None, **BECAUSE}, headers=by.headers),
+            client.post(f"{case}/referrals/{uuid4()}/expected", json={"what": "x"}, headers=by.headers),
+            client.post(f"{case}/expected/{uuid4()}/fulfil", json={"exhibit": 1}, headers=by.headers),
+            client.put("/api/v1/cases/external/a/b", json={"case": case[-36:]}, headers=by.headers),
+            client.get("/api/v1/items", params={"case": case[-36:]}, headers=by.headers),
         ]
         return [(each.status_code, {**each.json(), "request_id": ""}) for each in answers]
 
