@@ -250,6 +250,7 @@ def _added(
         case_id=case.id,
         expectation_id=expectation.id,
         referral_id=referral.id,
+        agency_id=referral.agency_id,
         what=expectation.what,
         incident=expectation.incident,
         camera=expectation.camera,
@@ -283,6 +284,7 @@ def _tick(
         case_id=case.id,
         expectation_id=expectation.id,
         referral_id=expectation.referral_id,
+        agency_id=session.get_one(Referral, expectation.referral_id).agency_id,
         exhibit_id=exhibit.id,
         exhibit_number=exhibit.number,
     )
@@ -307,6 +309,7 @@ def _end(
         case_id=case.id,
         expectation_id=expectation.id,
         referral_id=expectation.referral_id,
+        agency_id=session.get_one(Referral, expectation.referral_id).agency_id,
         reason=reason,
     )
     custody.record(session, event)

@@ -80,12 +80,15 @@ class ReferenceWithdrawn(_ReferenceEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ExpectationEvent(CustodyEvent):
-    open_facts: ClassVar[tuple[str, ...]] = ("expectation_id", "referral_id")
+    """`agency_id` is the agency that expects it."""
+
+    open_facts: ClassVar[tuple[str, ...]] = ("expectation_id", "referral_id", "agency_id")
     told_apart_by: ClassVar[tuple[str, ...]] = ("expectation_id",)
 
     case_id: UUID
     expectation_id: UUID
     referral_id: UUID
+    agency_id: UUID
 
     @property
     def chain(self) -> str:
@@ -111,7 +114,7 @@ class ExpectationFulfilled(_ExpectationEvent):
     """An exhibit was said to be what was expected, or part of it."""
 
     act = "expectation.fulfilled"
-    open_facts = ("expectation_id", "referral_id", "exhibit_id")
+    open_facts = ("expectation_id", "referral_id", "agency_id", "exhibit_id")
     withheld = ("exhibit_number",)
     told_apart_by = ("expectation_id", "exhibit_id")
 

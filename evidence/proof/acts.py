@@ -379,19 +379,19 @@ _REGISTRY = (
         "expectation.added",
         "Something was listed that is expected of a referral.",
         on="case",
-        facts="expectation referral",
+        facts="agency expectation referral",
     ),
     _act(
         "expectation.fulfilled",
         "An exhibit was said to be what was expected of a referral, or part of it.",
         on="case",
-        facts="exhibit expectation referral",
+        facts="agency exhibit expectation referral",
     ),
     _act(
         "expectation.withdrawn",
         "Something is expected of a referral no longer.",
         on="case",
-        facts="expectation referral",
+        facts="agency expectation referral",
     ),
     _act(
         "agency.case_numbers_set",

@@ -262,14 +262,20 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
         body(
             "expectation.added",
             sd=[salted("what", "911 call"), salted("recordings", 2)],
-            facts={"expectation": STOP, "referral": PACKAGE_ID},
+            facts={"expectation": STOP, "agency": DOCK, "referral": PACKAGE_ID},
         ),
     ),
     (
         f"case/{CASE}",
-        body("expectation.fulfilled", facts={"expectation": STOP, "referral": PACKAGE_ID, "exhibit": INTERVIEW}),
+        body(
+            "expectation.fulfilled",
+            facts={"expectation": STOP, "agency": DOCK, "referral": PACKAGE_ID, "exhibit": INTERVIEW},
+        ),
     ),
-    (f"case/{CASE}", body("expectation.withdrawn", facts={"expectation": STOP, "referral": PACKAGE_ID})),
+    (
+        f"case/{CASE}",
+        body("expectation.withdrawn", facts={"expectation": STOP, "agency": DOCK, "referral": PACKAGE_ID}),
+    ),
     (
         f"account/{OFFICER}",
         body("agency.case_numbers_set", sd=[salted("pattern", "{year}-{seq:6}")], facts={"agency": DOCK}),

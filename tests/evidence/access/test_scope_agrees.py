@@ -51,7 +51,7 @@ def world(room: Room) -> World:
         if one.agency_id == into.agency_id:
             with unit_of_work(room.sessions) as session:
                 one, into = (session.get_one(CaseFile, each.id) for each in (one, into))
-                by = {"by": people[0], "at": room.clock(), "request_id": str(new_id())}
+                by: dict[str, Any] = {"by": people[0], "at": room.clock(), "request_id": str(new_id())}
                 merging.merge(session, one, into, reason="one incident", **by)
     with unit_of_work(room.sessions) as session:
         cases = [session.get_one(CaseFile, each.id) for each in cases]

@@ -285,6 +285,10 @@ def test_what_one_office_expects_is_not_told_to_another(
     assert foreign.status_code == 404
     seen = client.get(case, headers=attorneys[other].headers)
     assert "informant" not in seen.text
+    chain = client.get(f"{case}/custody", headers=attorneys[other].headers)
+    assert (chain.status_code, "informant" in chain.text) == (200, False), "nor by the chain"
+    for by in (attorneys[OFFICE], technician):
+        assert "informant" in client.get(f"{case}/custody", headers=by.headers).text
     told = {each["agency"]: each["expected"] for each in seen.json()["referrals"]}
     assert (told[OFFICE], told[other]) == (None, [])
     line = done(client.get(case, headers=technician.headers))["referrals"][0]["expected"][0]["id"]

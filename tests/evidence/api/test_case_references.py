@@ -115,6 +115,9 @@ def test_a_prosecuting_agency_puts_its_own_reference_on_a_case_that_is_referred_
     assert [(each["system"], each["own"]) for each in put["references"]] == [("rms", False), ("prosecutor-by", True)]
     ours = done(client.get(f"{CASES}/{case['id']}", headers=technician.headers))
     assert [each["system"] for each in ours["references"]] == ["rms"], "each agency sees its own and the owner's"
+    name = law.rpartition("/")[2]
+    chains = [client.get(f"{CASES}/{case['id']}/custody", headers=each.headers).text for each in (technician, attorney)]
+    assert [name in chain for chain in chains] == [False, True], "on the chain as in the case"
     for where in (police, law):
         assert done(client.get(where, headers=attorney.headers))["id"] == case["id"]
     assert client.get(law, headers=technician.headers).status_code == 404
