@@ -187,7 +187,6 @@ def merge_case(
     """
     now = room.clock()
     into = _linkable(room, session, principal, asked.into, case, request_id=request_id)
-    merging.require_mergeable(session, case.case, into.case)
     gains = [GainShown.of(each) for each in merging.gains(session, case.case, into.case)]
     carried: list[ExhibitShown] = []
     if not asked.dry_run:
@@ -207,6 +206,8 @@ def _linkable(
     with refusal_recorded(room, principal, "case.link", request_id=request_id, named=named):
         reach.case(session, principal, "case.link", ids, at=now)
         into = reach.case(session, principal, "case.link", named, at=now)
+    # From here on nobody else refers, recalls, assigns or links: what is judged is what is merged.
+    merging.require_mergeable(session, merged.case, into.case)
     if merging.opens_to_another_agency(session, merged.case, into.case):
         with refusal_recorded(room, principal, "case.refer", request_id=request_id, named=named):
             reach.case(session, principal, "case.refer", ids, at=now)

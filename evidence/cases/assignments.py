@@ -56,6 +56,7 @@ def end(
     session: Session, case: CaseFile, assignment_id: UUID, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
     """End an assignment; raise NotFoundError if the case has none of that id that stands. Closed or not."""
+    case_files.lock(session, case)
     assignment = session.scalar(
         _standing(case)
         .where(CaseAssignment.id == assignment_id)

@@ -95,7 +95,7 @@ def close(session: Session, case: CaseFile, *, by: Principal, at: datetime, requ
 
 def reopen(session: Session, case: CaseFile, *, by: Principal, request_id: str, reason: str) -> None:
     """Open a closed case again."""
-    _lock(session, case)
+    lock(session, case)
     if case.closed_at is None:
         raise ConflictError("The case is open.", next_step="Nothing needs to be done.")
     _refuse_merged(case)
@@ -107,7 +107,7 @@ def reopen(session: Session, case: CaseFile, *, by: Principal, request_id: str, 
 
 def require_open(session: Session, case: CaseFile) -> None:
     """Lock the case until the transaction ends, and raise ConflictError if it is closed."""
-    _lock(session, case)
+    lock(session, case)
     _refuse_merged(case)
     if case.closed_at is not None:
         raise ConflictError("The case is closed.", next_step="Reopen it first.")
@@ -120,5 +120,6 @@ def _refuse_merged(case: CaseFile) -> None:
         )
 
 
-def _lock(session: Session, case: CaseFile) -> None:
+def lock(session: Session, case: CaseFile) -> None:
+    """Lock the case until the transaction ends, open or not, and read it anew."""
     session.refresh(case, with_for_update=True)

@@ -52,6 +52,7 @@ def end(
     session: Session, case: CaseFile, referral_id: UUID, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
     """End a referral, and with it what that agency's people see; raise NotFoundError if none of that id stands."""
+    case_files.lock(session, case)
     referral = standing(session, case, referral_id)
     referral.ended_at = at
     session.flush()
