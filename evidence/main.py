@@ -15,7 +15,7 @@ from auth import http as auth_http
 from evidence import __version__, api
 from evidence.api import problems
 from evidence.api.dependencies import AppRoom
-from evidence.api.middleware import RequestStamp
+from evidence.api.middleware import RequestStamp, SlashesInNames
 from evidence.database import unit_of_work
 from evidence.ingest.intake import Intake
 from evidence.room import Room
@@ -40,6 +40,7 @@ def create_app(room: Room | None = None) -> FastAPI:
     )
     app.state.room = room
     app.state.intake = Intake(room) if room else None
+    app.add_middleware(SlashesInNames)
     app.add_middleware(RequestStamp)
     problems.install(app)
     app.include_router(auth_http.router(_doors), prefix="/api/v1", max_body_size=api.BODY_LIMIT)

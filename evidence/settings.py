@@ -70,6 +70,13 @@ class Settings(BaseSettings):
         default=86_400, description="Promise in every receipt: the record is in the log within this many seconds."
     )
 
+    proposal_window_minutes: int = Field(
+        default=60,
+        ge=0,
+        le=1440,
+        description="An officer's recording within so many minutes of an exhibit of theirs is proposed for its case.",
+    )
+
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8400, ge=1, le=65535, description="Port to listen on.")
     public_url: str | None = Field(default=None, description="How clients reach us, when it is not http://host:port.")

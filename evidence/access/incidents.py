@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, union
+from sqlalchemy import Select, and_, func, select, union
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from auth.names import check_name
 from auth.principals import Principal
 from evidence import custody
 from evidence.access.models import CriticalIncident, IncidentItem, IncidentListing, Part
+from evidence.cases.models import IncidentNumber
 from evidence.custody.access_events import (
     IncidentCovers,
     IncidentDeclared,
@@ -162,9 +163,7 @@ def of_items(session: Session, ids: Collection[UUID], *, at: datetime) -> dict[U
     everybody: dict[UUID, set[UUID]] = defaultdict(set)
     barred: dict[UUID, set[UUID]] = defaultdict(set)
     covered = union(
-        select(EvidenceItem.id.label("item_id"), CriticalIncident.id.label("incident_id"))
-        .join(CriticalIncident, _carries_its_number())
-        .where(EvidenceItem.id.in_(ids)),
+        *(each.where(EvidenceItem.id.in_(ids)) for each in _by_number()),
         select(IncidentItem.item_id, IncidentItem.incident_id).where(IncidentItem.item_id.in_(ids)),
     ).subquery()
     rows = session.execute(
@@ -193,15 +192,24 @@ def listings(session: Session, incident: CriticalIncident) -> Sequence[tuple[Inc
 def covered_items(incident: CriticalIncident) -> Select[UUID]:
     """Select the items that the incident covers."""
     by_number = (
-        select(EvidenceItem.id).join(CriticalIncident, _carries_its_number()).where(CriticalIncident.id == incident.id)
+        each.where(CriticalIncident.id == incident.id).with_only_columns(EvidenceItem.id) for each in _by_number()
     )
     by_hand = select(IncidentItem.item_id).where(IncidentItem.incident_id == incident.id)
-    return by_number.union(by_hand)  # type: ignore[return-value]  # a union selects what its parts do
+    return union(*by_number, by_hand)  # type: ignore[return-value]  # a union selects what its parts do
 
 
-def _carries_its_number() -> ColumnElement[bool]:
-    """Blanks and capitals do not take an item out of an incident: people type the number."""
-    return and_(
-        EvidenceItem.agency_id == CriticalIncident.agency_id,
-        func.lower(func.trim(EvidenceItem.incident)) == func.lower(CriticalIncident.number),
+def _by_number() -> tuple[Select[UUID, UUID], Select[UUID, UUID]]:
+    """Select items with the incidents whose number they carry: as they were brought in, or given since.
+
+    Blanks and capitals do not take an item out of an incident: people type the number.
+    """
+    pairs = select(EvidenceItem.id.label("item_id"), CriticalIncident.id.label("incident_id"))
+    ours = EvidenceItem.agency_id == CriticalIncident.agency_id
+    number = func.lower(CriticalIncident.number)
+    given = and_(IncidentNumber.item_id == EvidenceItem.id, IncidentNumber.ended_at.is_(None))
+    return (
+        pairs.join(CriticalIncident, and_(ours, func.lower(func.trim(EvidenceItem.incident)) == number)),
+        pairs.join(IncidentNumber, given).join(
+            CriticalIncident, and_(ours, func.lower(func.trim(IncidentNumber.number)) == number)
+        ),
     )

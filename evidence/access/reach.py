@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
+from unicodedata import normalize
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from auth import units
 from auth.principals import Principal
@@ -17,7 +18,7 @@ from evidence.access.facts import NOBODY
 from evidence.access.gates import MANAGING
 from evidence.access.models import CriticalIncident
 from evidence.cases import standing
-from evidence.cases.models import CaseFile
+from evidence.cases.models import CaseFile, ExternalReference
 from evidence.database import manage_classes
 from evidence.errors import ConflictError, NotFoundError, RefusedError
 from evidence.items.models import EvidenceItem
@@ -57,6 +58,7 @@ def item(
     the same words, RefusedError for one it may know of but not do this to, and ConflictError for a
     number that two agencies have given.
     """
+    named = normalize("NFC", named)
     if action in MANAGING:
         manage_classes(session)
     reachable = scope.reachable_items(principal, action, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
@@ -75,18 +77,67 @@ def item(
 def case(
     session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
 ) -> SeenCase:
-    """Return the case file of that id or case number. Raises what `item` raises."""
+    """Return the case file of that id or case number. Raises what `item` raises.
+
+    The number of a case that was merged into another names the one that remains, for whoever may know of it.
+    """
     if action in MANAGING:
         manage_classes(session)
-    reachable = scope.reachable_cases(principal, action, at=at).where(_is(named, CaseFile.id, CaseFile.number))
-    found = _only(session.scalars(reachable.limit(2)).all())
+    named = normalize("NFC", named)
+    merged = aliased(CaseFile)
+    remains = CaseFile.id.in_(select(merged.merged_into_id).where(merged.number == named))
+    is_named = _is(named, CaseFile.id, CaseFile.number)
+    reachable = scope.reachable_cases(principal, action, at=at)
+    reachable = reachable.where(or_(is_named, remains) if named.isprintable() else is_named)
+    # Two of each agency that has given the number: of three, two are of different agencies.
+    found = session.scalars(reachable.limit(3)).all()
+    here = {each.id for each in found}
+    return _seen(
+        session,
+        principal,
+        action,
+        _only([each for each in found if each.merged_into_id not in here]),
+        at=at,
+        why=reason,
+    )
+
+
+def case_of_reference(
+    session: Session, principal: Principal, action: Action, system: str, external_id: str, *, at: datetime
+) -> SeenCase:
+    """Return the case that another system calls so: one of the principal's agency, else of the agency whose case it is.
+
+    Raises what `case` raises.
+    """
+    found = None
+    system, external_id = normalize("NFC", system.strip()), normalize("NFC", external_id.strip())
+    if system.isprintable() and external_id.isprintable():
+        called = (
+            ExternalReference.system == system,
+            ExternalReference.external_id == external_id,
+            ExternalReference.ended_at.is_(None),
+        )
+        for whose in (
+            ExternalReference.agency_id == principal.agency_id,
+            ExternalReference.agency_id == CaseFile.agency_id,
+        ):
+            visible = scope.visible_cases(principal, at=at, content=True)
+            joined = visible.join(ExternalReference, ExternalReference.case_id == CaseFile.id).where(*called, whose)
+            if (found := _only(session.scalars(joined.limit(2)).all())) is not None:
+                break
+    return _seen(session, principal, action, found, at=at, why=None)
+
+
+def _seen(
+    session: Session, principal: Principal, action: Action, found: CaseFile | None, *, at: datetime, why: str | None
+) -> SeenCase:
     if found is None:
         raise NotFoundError(
             "There is no such case, or none you may know of.",
             next_step="Check the number; `evidence case list` shows what you may see.",
         )
     known = thing_of_case(session, found, at=at)
-    decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
+    decision = _require(access.allow(principal, action, known, at=at, reason=why), action)
     content = decision.content and access.allow(principal, "case.read", known, at=at).content
     return SeenCase(
         found,
@@ -151,16 +202,17 @@ def thing_of_case(session: Session, of: CaseFile, *, at: datetime) -> Thing:
 
 
 def things_of_cases(session: Session, of: Collection[CaseFile], *, at: datetime) -> dict[UUID, Thing]:
-    """Say of each of the cases what the rules may ask at that instant."""
+    """Say of each of the cases what the rules may ask at that instant. A merged case stands as the one that remains."""
     ids = [each.id for each in of]
-    standings = standing.of_cases(session, ids, at=at)
+    remains = {each.id: each.merged_into_id or each.id for each in of}
+    standings = standing.of_cases(session, {*remains.values()}, at=at)
     supervisors = units.supervisors(session, {each.unit_id for each in of if each.unit_id}, at=at)
     granted = lists.granted_of_cases(session, ids, at=at)
     return {
         each.id: Thing(
             agency_id=each.agency_id,
             brought_by=each.opened_by_id,
-            cases=(standings[each.id],),
+            cases=(standings[remains[each.id]],),
             supervisors=supervisors[each.unit_id] if each.unit_id else NOBODY,
             access_class=each.access_class,
             granted=granted.get(each.id, {}),

@@ -15,19 +15,22 @@ from evidence.access.gates import MANAGING
 from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
 from evidence.cases import standing
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
-from evidence.items.models import EvidenceItem
+from evidence.items.models import AccessClass, EvidenceItem
 
 Condition = Callable[[Principal, datetime], ColumnElement[bool]]
 
 
-def visible_items(principal: Principal, *, at: datetime) -> Select[EvidenceItem]:
-    """Select the evidence items whose existence the principal may know of."""
-    return select(EvidenceItem).where(_item_is_visible(principal, at))
+def visible_items(principal: Principal, *, at: datetime, content: bool = False) -> Select[EvidenceItem]:
+    """Select the evidence items whose existence the principal may know of; with `content` those they may read.
+
+    Whoever narrows a list by what its things say asks with `content`: what is found would tell what they say.
+    """
+    return select(EvidenceItem).where(_item_is_visible(principal, at, content=content))
 
 
-def visible_cases(principal: Principal, *, at: datetime) -> Select[CaseFile]:
-    """Select the case files whose existence the principal may know of."""
-    return select(CaseFile).where(_case_is_visible(principal, at))
+def visible_cases(principal: Principal, *, at: datetime, content: bool = False) -> Select[CaseFile]:
+    """Select the case files whose existence the principal may know of; with `content` those they may read."""
+    return select(CaseFile).where(_case_is_visible(principal, at, content=content))
 
 
 def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Select[EvidenceItem]:
@@ -37,7 +40,7 @@ def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Se
     """
     if action not in MANAGING:
         return visible_items(principal, at=at)
-    manageable = _may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at)
+    manageable = _may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at, content=False)
     return select(EvidenceItem).where(or_(_item_is_visible(principal, at), manageable))
 
 
@@ -45,7 +48,7 @@ def reachable_cases(principal: Principal, action: Action, *, at: datetime) -> Se
     """Select the case files that the principal may name for this action, as `reachable_items` does."""
     if action not in MANAGING:
         return visible_cases(principal, at=at)
-    manageable = _may(principal, action, CaseFile.agency_id, _OF_CASE, at)
+    manageable = _may(principal, action, CaseFile.agency_id, _OF_CASE, at, content=False)
     return select(CaseFile).where(or_(_case_is_visible(principal, at), manageable))
 
 
@@ -59,16 +62,16 @@ def hidden_exhibits(principal: Principal, case: CaseFile, *, at: datetime) -> Se
     )
 
 
-def _item_is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
-    may_list = _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at)
+def _item_is_visible(principal: Principal, at: datetime, *, content: bool = False) -> ColumnElement[bool]:
+    may_list = _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at, content=content)
     through = [_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS]
-    return and_(may_list, or_(EvidenceItem.access_class != "confidential", *through))
+    return and_(may_list, or_(EvidenceItem.access_class.in_(SHOWN[content]), *through))
 
 
-def _case_is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
-    may_read = _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at)
+def _case_is_visible(principal: Principal, at: datetime, *, content: bool = False) -> ColumnElement[bool]:
+    may_read = _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at, content=content)
     through = [_OF_CASE[name](principal, at) for name in (*THROUGH_THE_CLASS, "case")]
-    return and_(may_read, or_(CaseFile.access_class != "confidential", *through))
+    return and_(may_read, or_(CaseFile.access_class.in_(SHOWN[content]), *through))
 
 
 def _may(
@@ -77,8 +80,10 @@ def _may(
     agency: InstrumentedAttribute[UUID],
     conditions: Mapping[str, Condition],
     at: datetime,
+    *,
+    content: bool,
 ) -> ColumnElement[bool]:
-    """Return the action's cells for this principal as a condition."""
+    """Return the action's cells for this principal as a condition; with `content` only those that show it."""
     ours = agency == principal.agency_id
     allowed: list[ColumnElement[bool]] = []
     for role, cell in CELLS[action].items():
@@ -86,6 +91,8 @@ def _may(
             continue
         for alternative in cell.split("|"):
             names = alternative.strip().split("+")
+            if content and "noevid" in names:
+                continue
             holds = and_(true(), *(_condition(conditions, name, principal, at) for name in names))
             if OVER_THE_WALL in names:
                 allowed.append(holds)
@@ -132,8 +139,19 @@ def _internal_matters(principal: Principal, at: datetime) -> Select[UUID]:
 OF_THE_ACT = frozenset({"A", "noevid", "why", "step", "two"})
 """Conditions that are asked of the act or the sign-in: they take nothing out of a list."""
 
+SHOWN: Mapping[bool, tuple[AccessClass, ...]] = {False: ("unrestricted", "restricted"), True: ("unrestricted",)}
+"""Which classes a list shows to whom they are not opened: all but the last; of their content, only the first."""
+
 THROUGH_THE_CLASS = ("grant", "iac")
 """Conditions that open a thing of whatever class (evidence/access/gates.py)."""
+
+
+def _stands_in(*cases: Select[UUID]) -> ColumnElement[bool]:
+    """Return whether the case is among all of these, or was merged into one that is."""
+    return or_(
+        and_(*(CaseFile.id.in_(each) for each in cases)), and_(*(CaseFile.merged_into_id.in_(each) for each in cases))
+    )
+
 
 _OF_ITEM: Mapping[str, Condition] = {
     "own": _own_item,
@@ -151,11 +169,9 @@ _OF_CASE: Mapping[str, Condition] = {
     "own": _own_case,
     "unit": lambda principal, at: CaseFile.unit_id.in_(units.supervised_by(principal.id, at=at)),
     "grant": lambda principal, at: CaseFile.id.in_(lists.cases_opened_to(principal, at=at)),
-    "case": lambda principal, at: CaseFile.id.in_(_assigned(principal, at)),
-    "caseP": lambda principal, at: and_(
-        CaseFile.id.in_(_assigned(principal, at)), CaseFile.id.in_(_referred(principal, at))
-    ),
+    "case": lambda principal, at: _stands_in(_assigned(principal, at)),
+    "caseP": lambda principal, at: _stands_in(_assigned(principal, at), _referred(principal, at)),
     "iac": lambda principal, at: CaseFile.id.in_(_internal_matters(principal, at)),
-    "referred": lambda principal, at: CaseFile.id.in_(_referred(principal, at)),
+    "referred": lambda principal, at: _stands_in(_referred(principal, at)),
 }
 """The same of a case file."""

@@ -1,5 +1,6 @@
 """The chain of custody of an item or a case over HTTP."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from evidence.access.reach import Seen, SeenCase
-from evidence.api.dependencies import DatabaseSession
+from evidence.api.dependencies import CurrentPrincipal, DatabaseSession
 from evidence.api.guards import CaseFor, ItemFor
 from evidence.api.paging import Limit, link
 from evidence.custody import history
@@ -58,7 +59,7 @@ def show_custody(
 ) -> ChainPage:
     """Show the chain of custody of an evidence item."""
     chain = chain_of("item", item.item.id)
-    return _page(request, response, session, chain, after=after, limit=limit, content=item.content)
+    return _page(request, response, session, chain, after=after, limit=limit, tells=lambda _: item.content)
 
 
 @router.get("/cases/{case}/custody")
@@ -67,12 +68,17 @@ def show_custody_of_case(
     response: Response,
     case: CustodyOfCase,
     session: DatabaseSession,
+    principal: CurrentPrincipal,
     after: After = 0,
     limit: Limit = 100,
 ) -> ChainPage:
     """Show the chain of custody of a case file."""
-    chain = chain_of("case", case.case.id)
-    return _page(request, response, session, chain, after=after, limit=limit, content=case.content)
+    chain, mine, owner = chain_of("case", case.case.id), str(principal.agency_id), str(case.case.agency_id)
+
+    def tells(entry: Entry) -> bool:
+        return case.content and _is_party(entry, mine, owner)
+
+    return _page(request, response, session, chain, after=after, limit=limit, tells=tells)
 
 
 def _page(
@@ -83,13 +89,29 @@ def _page(
     *,
     after: int,
     limit: int,
-    content: bool,
+    tells: Callable[[Entry], bool],
 ) -> ChainPage:
     entries = history.page(session, chain, after=after, limit=limit)
     if len(entries) == limit:
         link(request, response, after=entries[-1].seq)
     # For a role that sees no content (an auditor), custody is shown without what it discloses.
-    return ChainPage(chain=chain, records=[_shown(entry, content=content) for entry in entries])
+    return ChainPage(chain=chain, records=[_shown(entry, content=tells(entry)) for entry in entries])
+
+
+def _is_party(entry: Entry, mine: str, owner: str) -> bool:
+    """Say whether an agency is told what the record says: each its own references and expectations, and the owner's.
+
+    What an agency expects is told to the owner as well, who has to bring it.
+    """
+    try:
+        act, whose = str(entry.body["act"]), entry.body.get("facts", {}).get("agency")
+    except (FormatError, KeyError, AttributeError):
+        return False
+    if act.startswith("reference."):
+        return whose in (mine, owner)
+    if act.startswith("expectation."):
+        return mine in (whose, owner)
+    return True
 
 
 def _shown(entry: Entry, *, content: bool) -> RecordShown:

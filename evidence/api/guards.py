@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import Body, Path, Query
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from auth.principals import Principal
 from evidence import access, custody
@@ -19,6 +19,7 @@ from evidence.access import Action, reach
 from evidence.access.models import CriticalIncident
 from evidence.access.reach import Seen, SeenCase
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
+from evidence.api.middleware import with_slashes
 from evidence.custody.events import AccessRefused, Actor
 from evidence.database import unit_of_work
 from evidence.errors import RefusedError
@@ -26,8 +27,16 @@ from evidence.room import Room
 
 Reason = Annotated[str | None, Query(max_length=2000, description="Why; kept with the act where it is required.")]
 ItemNamed = Annotated[str, Path(description="Id or evidence number of the item.", max_length=64)]
-IncidentNamed = Annotated[str, Path(description="Id or number of the critical incident.", max_length=255)]
-CaseNamed = Annotated[str, Path(description="Id or number of the case.", max_length=64)]
+IncidentNamed = Annotated[
+    str,
+    Path(description="Id or number of the critical incident; a slash in it is written %2F.", max_length=255),
+    AfterValidator(with_slashes),
+]
+CaseNamed = Annotated[
+    str,
+    Path(description="Id or number of the case; a slash in it is written %2F.", max_length=64),
+    AfterValidator(with_slashes),
+]
 
 
 class AnyGuard:

@@ -5,15 +5,19 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from auth.principals import Principal
 from evidence import access
 from evidence.access import reach, scope
 from evidence.access.reach import Seen
 from evidence.api import paging
-from evidence.api.dependencies import AppRoom, DatabaseSession
-from evidence.api.guards import Guard, ItemFor
+from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId
+from evidence.api.guards import Guard, ItemFor, refusal_recorded
+from evidence.cases import finding
+from evidence.cases.finding import ItemFilter
+from evidence.cases.models import CaseFile
+from evidence.errors import RefusedError
 from evidence.items import search
 from evidence.items.models import EvidenceItem
 
@@ -21,6 +25,32 @@ router = APIRouter(tags=["Evidence items"])
 
 Lister = Annotated[Principal, Depends(Guard("evidence.list"))]
 ReadableItem = Annotated[Seen, Depends(ItemFor("evidence.read_meta"))]
+
+
+class ItemQuery(BaseModel):
+    """Which items are asked for; always among those you may see, and by what they say among those you may read."""
+
+    incident: str | None = Field(default=None, max_length=255, description="Said on arrival, or by people since.")
+    officer: str | None = Field(default=None, max_length=255, description="Badge.")
+    camera: str | None = Field(default=None, max_length=255, description="Serial number.")
+    received_from: AwareDatetime | None = None
+    received_to: AwareDatetime | None = Field(default=None, description="Itself not included.")
+    recorded_from: AwareDatetime | None = Field(default=None, description="By the camera's clock.")
+    recorded_to: AwareDatetime | None = Field(default=None, description="Itself not included.")
+    case: str | None = Field(default=None, max_length=64, description="Id or number of a case; its exhibits.")
+
+    def asked(self, case: CaseFile | None) -> ItemFilter:
+        """Return what is asked."""
+        return ItemFilter(
+            incident=paging.typed(self.incident),
+            officer=paging.typed(self.officer),
+            camera=paging.typed(self.camera),
+            received_from=self.received_from,
+            received_to=self.received_to,
+            recorded_from=self.recorded_from,
+            recorded_to=self.recorded_to,
+            case_id=None if case is None else case.id,
+        )
 
 
 class ItemContent(BaseModel):
@@ -63,12 +93,16 @@ def list_items(
     room: AppRoom,
     session: DatabaseSession,
     principal: Lister,
+    request_id: RequestId,
+    query: Annotated[ItemQuery, Depends()],
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
 ) -> ItemPage:
     """List the evidence items you may see."""
     now = room.clock()
-    scoped = scope.visible_items(principal, at=now)
+    with refusal_recorded(room, principal, "case.read", request_id=request_id, named=query.case):
+        asked = query.asked(_readable(session, principal, query.case, at=now))
+    scoped = finding.items(scope.visible_items(principal, at=now, content=asked.asks_content), asked)
     found = search.page(session, scoped, after=paging.after(cursor), limit=limit)
     if len(found) == limit:
         paging.link_next(request, response, found[-1].id)
@@ -85,6 +119,18 @@ def list_items(
 def show_item(item: ReadableItem) -> ItemShown:
     """Show one evidence item, by id or evidence number."""
     return shown(item.item, content=item.content)
+
+
+def _readable(session: DatabaseSession, principal: Principal, named: str | None, *, at: datetime) -> CaseFile | None:
+    """Return the case whose exhibits are asked for. One that may not be read is answered like one that is not there."""
+    if named is None:
+        return None
+    seen = reach.case(session, principal, "case.read", named, at=at)
+    if not seen.content:
+        raise RefusedError(
+            "case.read is refused: what is in the case is not shown to your role.", next_step="Leave `case` out."
+        )
+    return seen.case
 
 
 def shown(item: EvidenceItem, *, content: bool) -> ItemShown:

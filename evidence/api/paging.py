@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
+from unicodedata import normalize
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -34,3 +35,13 @@ def link(request: Request, response: Response, **further: str | int) -> None:
     """Link to this address with these query members. Relative: the Host header is the client's to choose."""
     there = request.url.include_query_params(**further)
     response.headers["Link"] = f'<{there.path}?{there.query}>; rel="next"'
+
+
+def typed(text: str | None) -> str | None:
+    """Return what a list is asked for as it is kept; raise InvalidError for what nobody can have typed."""
+    if text is None:
+        return None
+    text = normalize("NFC", text.strip())
+    if not text.isprintable():
+        raise InvalidError("What is asked for has characters that cannot be shown.", next_step="Leave them out.")
+    return text

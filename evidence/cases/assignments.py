@@ -56,7 +56,13 @@ def end(
     session: Session, case: CaseFile, assignment_id: UUID, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
     """End an assignment; raise NotFoundError if the case has none of that id that stands. Closed or not."""
-    assignment = session.scalar(_standing(case).where(CaseAssignment.id == assignment_id).with_for_update())
+    case_files.lock(session, case)
+    assignment = session.scalar(
+        _standing(case)
+        .where(CaseAssignment.id == assignment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     if assignment is None:
         raise NotFoundError(
             "The case has no such assignment that stands.", next_step="Show the case for who works on it."

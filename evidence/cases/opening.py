@@ -18,7 +18,7 @@ def open_for(
     session: Session,
     principal: Principal,
     *,
-    number: str,
+    number: str | None,
     title: str,
     at: datetime,
     request_id: str,

@@ -22,6 +22,7 @@ def build() -> typer.Typer:
     from evidence.cli import (
         accounts,
         admin,
+        agency,
         cases,
         demo,
         docks,
@@ -48,7 +49,7 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    people = (admin, accounts, units)
+    people = (admin, agency, accounts, units)
     held = (docks, items, cases, restrictions, incidents)
     for module in (demo, server, doctor, *people, trust, *held, exports, verification, openapi):
         module.add_to(tree)

@@ -2,29 +2,24 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from evidence.cli import lists, profiles
+from evidence.cli import case_shown, case_work, labels, lists, profiles
 from evidence.cli.boundary import command
+from evidence.cli.case_shown import CASES, CaseNamed, Why, address_of, standing_of
 from evidence.cli.output import Output
 from evidence.cli.profiles import ProfileName
-from evidence.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from evidence.docking.connection import Connection
-
-CASES = "/api/v1/cases"
-
-CaseNamed = Annotated[str, typer.Argument(metavar="CASE", help="Number or id of the case.")]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the act.")]
+    pass
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Case files: open, list, show, link, withdraw, assign, unassign, refer, recall, close, reopen.",
+        help="Case files: open, list, show, link, withdraw, assign, unassign, refer, recall, close, reopen, merge; "
+        "proposals of exhibits; what is expected of a referral and due when; incidents and references.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -39,13 +34,24 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "recall", noun="case")(recall)
     command(noun, "close", noun="case")(close)
     command(noun, "reopen", noun="case")(reopen)
+    command(noun, "merge", noun="case")(case_work.merge)
+    command(noun, "proposals", noun="case")(case_work.proposals)
+    command(noun, "due", noun="case")(case_work.set_due)
+    command(noun, "expect", noun="case")(case_work.expect)
+    command(noun, "fulfil", noun="case")(case_work.fulfil)
+    command(noun, "external", noun="case")(case_work.external)
+    command(noun, "incident", noun="case")(labels.case_incident)
+    command(noun, "reference", noun="case")(labels.case_reference)
     app.add_typer(noun, name="case")
 
 
 def open_case(
     out: Output,
-    number: Annotated[str, typer.Argument(help="Number of the case, as your agency numbers its cases.")],
     title: Annotated[str, typer.Option("--title", help="What the case is called.")],
+    number: Annotated[
+        str | None,
+        typer.Argument(help="Number of the case, as your agency numbers its cases; left out: the next by its pattern."),
+    ] = None,
     profile: ProfileName = "default",
 ) -> None:
     """Open a case file; you are assigned to it."""
@@ -57,14 +63,30 @@ def open_case(
 
 def list_cases(
     out: Output,
+    number: Annotated[str | None, typer.Option(help="Whose number begins so.")] = None,
+    incident: Annotated[str | None, typer.Option(help="Of this incident.")] = None,
+    state: Annotated[str | None, typer.Option(help="open or closed.")] = None,
+    referred: Annotated[bool, typer.Option("--referred", help="That lie before an agency that prosecutes.")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="That you are assigned to.")] = False,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Whose day is past, with something missing.")] = False,
+    due: Annotated[datetime | None, typer.Option("--due", formats=["%Y-%m-%d"], help="Due by this day.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Where to go on, as the last list said.")] = None,
     profile: ProfileName = "default",
 ) -> None:
     """List the case files you may see, in the order they were opened."""
+    asked: dict[str, str | bool | None] = {
+        "number": number,
+        "incident": incident,
+        "state": state,
+        "referred": referred,
+        "mine": mine,
+        "overdue": overdue,
+        "due_by": due.date().isoformat() if due else None,
+    }
     with profiles.signed_in(profile) as connection:
-        found, cursor = lists.read(out, connection, CASES, "cases", limit=limit, cursor=cursor)
-    out.table(("number", "opened", "closed", "title"), [_row(case) for case in found])
+        found, cursor = lists.read(out, connection, CASES, "cases", limit=limit, cursor=cursor, **asked)
+    out.table(("number", "opened", "closed", "due", "missing", "title"), [_row(case) for case in found])
     if not found:
         out.say("No cases that you may see.")
     if cursor is not None:
@@ -75,8 +97,8 @@ def list_cases(
 def show_case(out: Output, case: CaseNamed, profile: ProfileName = "default") -> None:
     """Show one case file: its exhibits, who works it, to whom it is referred."""
     with profiles.signed_in(profile) as connection:
-        shown = connection.get(_address(case))
-    _show(out, shown)
+        shown = connection.get(address_of(case))
+    case_shown.show(out, shown)
     out.sum_up(case=shown)
 
 
@@ -90,7 +112,7 @@ def link_items(
     exhibits = []
     with profiles.signed_in(profile) as connection:
         for item in items:
-            exhibit = connection.post(f"{_address(case)}/exhibits", {"item": item})
+            exhibit = connection.post(f"{address_of(case)}/exhibits", {"item": item})
             out.note(f"{exhibit['item_number']} is exhibit {exhibit['number']} of case {case}.")
             exhibits.append(exhibit)
     out.sum_up(exhibits=exhibits)
@@ -116,7 +138,7 @@ def assign(
 ) -> None:
     """Assign somebody of your agency to a case."""
     with profiles.signed_in(profile) as connection:
-        shown = connection.post(f"{_address(case)}/assignments", {"email": email, "capacity": capacity})
+        shown = connection.post(f"{address_of(case)}/assignments", {"email": email, "capacity": capacity})
     out.say(f"{email} works case {shown['number']} as {capacity}.")
     out.sum_up(case=shown)
 
@@ -130,7 +152,7 @@ def unassign(
 ) -> None:
     """End an assignment: what the case showed that person, it shows no more."""
     with profiles.signed_in(profile) as connection:
-        assignment = _standing(connection, case, "assignments", email, by="email")
+        assignment = standing_of(connection, case, "assignments", email, by="email")
     said = f"{assignment['name']} works the case no longer."
     _act(out, case, f"assignments/{assignment['id']}/end", reason, said=said, profile=profile)
 
@@ -147,7 +169,7 @@ def refer(
     """Refer a case to the agency that prosecutes, which assigns its own people to it."""
     asked = {"agency": agency, "due_on": due.date().isoformat() if due else None}
     with profiles.signed_in(profile) as connection:
-        shown = connection.post(f"{_address(case)}/referrals", asked)
+        shown = connection.post(f"{address_of(case)}/referrals", asked)
     out.say(f"Case {shown['number']} is referred to {agency}.")
     out.sum_up(case=shown)
 
@@ -161,7 +183,7 @@ def recall(
 ) -> None:
     """End a referral: what the case showed that agency, it shows no more."""
     with profiles.signed_in(profile) as connection:
-        referral = _standing(connection, case, "referrals", agency, by="agency")
+        referral = standing_of(connection, case, "referrals", agency, by="agency")
     said = f"The case is no longer referred to {referral['agency']}."
     _act(out, case, f"referrals/{referral['id']}/end", reason, said=said, profile=profile)
 
@@ -178,71 +200,17 @@ def reopen(out: Output, case: CaseNamed, reason: Why, profile: ProfileName = "de
 
 def _act(out: Output, case: str, what: str, reason: str, *, said: str, profile: str) -> None:
     with profiles.signed_in(profile) as connection:
-        shown = connection.post(f"{_address(case)}/{what}", {"reason": reason})
+        shown = connection.post(f"{address_of(case)}/{what}", {"reason": reason})
     out.say(said)
     out.sum_up(case=shown)
-
-
-def _standing(connection: "Connection", case: str, kind: str, named: str, *, by: str) -> dict[str, Any]:
-    """Return the assignment or referral that stands and is called so."""
-    shown: dict[str, Any] = connection.get(_address(case))
-    for each in shown[kind] or ():
-        if each["ended_at"] is None and named in (each["id"], each[by]):
-            found: dict[str, Any] = each
-            return found
-    raise NotFoundError(f"the case has no {kind[:-1]} of {named} that stands", next_step=f"evidence case show {case}")
-
-
-def _address(case: str) -> str:
-    return f"{CASES}/{quote(case, safe='')}"
 
 
 def _row(case: dict[str, Any]) -> list[str]:
     return [
         case["number"],
         lists.minute(case["opened_at"]),
-        lists.minute(case["closed_at"]),
+        "merged" if case["merged_into"] else lists.minute(case["closed_at"]),
+        (case["due_on"] or "") + (" overdue" if case["overdue"] else ""),
+        str(case["missing"] or ""),
         case["title"] or "(title not shown to your role)",
     ]
-
-
-def _show(out: Output, case: dict[str, Any]) -> None:
-    out.say(f"number       {case['number']}", f"id           {case['id']}")
-    if case["title"]:
-        out.say(f"title        {case['title']}")
-    out.say(f"opened       {case['opened_at']}")
-    if case["closed_at"]:
-        out.say(f"closed       {case['closed_at']}")
-    if case["exhibits"] is None:
-        out.remark("What is in it is not shown to your role.")
-    out.table(
-        ("exhibit", "item", "linked", "withdrawn"),
-        [
-            [
-                str(each["number"]),
-                each["item_number"],
-                lists.minute(each["linked_at"]),
-                lists.minute(each["withdrawn_at"]),
-            ]
-            for each in case["exhibits"] or ()
-        ],
-    )
-    out.table(
-        ("who works it", "as", "since", "until"),
-        [
-            [
-                f"{each['name']} <{each['email']}>",
-                each["capacity"],
-                lists.minute(each["assigned_at"]),
-                lists.minute(each["ended_at"]),
-            ]
-            for each in case["assignments"] or ()
-        ],
-    )
-    out.table(
-        ("referred to", "since", "due", "until"),
-        [
-            [each["agency"], lists.minute(each["referred_at"]), each["due_on"] or "", lists.minute(each["ended_at"])]
-            for each in case["referrals"] or ()
-        ],
-    )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from evidence.cli import lists, profiles, sending
+from evidence.cli import labels, lists, profiles, sending
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.files import write_whole
@@ -25,6 +25,9 @@ ITEMS = "/api/v1/items"
 
 ItemNamed = Annotated[str, typer.Argument(metavar="ITEM", help="Evidence number or id.")]
 
+From = Annotated[str | None, typer.Option(metavar="INSTANT", help="From then on: 2026-11-22T14:03:00-05:00.")]
+To = Annotated[str | None, typer.Option(metavar="INSTANT", help="Before then.")]
+
 UNSAID = "application/octet-stream"
 """The kind of a file of which nobody said any."""
 
@@ -35,25 +38,47 @@ LONG_FACTS = ("media",)
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Evidence items: list, show, add, download, watch.", no_args_is_help=True, rich_markup_mode=None
+        help="Evidence items: list, show, add, download, watch; incidents and references.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
     command(noun, "list", noun="item")(list_items)
     command(noun, "show", noun="item")(show_item)
     command(noun, "add", noun="item")(add_items)
     command(noun, "download", noun="item")(download)
     command(noun, "watch", noun="item")(watch)
+    command(noun, "incident", noun="item")(labels.item_incident)
+    command(noun, "reference", noun="item")(labels.item_reference)
     app.add_typer(noun, name="item")
 
 
 def list_items(
     out: Output,
+    incident: Annotated[str | None, typer.Option(help="Of this incident.")] = None,
+    officer: Annotated[str | None, typer.Option(help="Recorded by the officer of this badge.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Recorded by the camera of this serial number.")] = None,
+    case: Annotated[str | None, typer.Option(help="Exhibits of this case.")] = None,
+    received_from: From = None,
+    received_to: To = None,
+    recorded_from: From = None,
+    recorded_to: To = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Where to go on, as the last list said.")] = None,
     profile: ProfileName = "default",
 ) -> None:
     """List the evidence items you may see, in the order they were received."""
+    asked: dict[str, str | bool | None] = {
+        "incident": incident,
+        "officer": officer,
+        "camera": camera,
+        "case": case,
+        "received_from": received_from,
+        "received_to": received_to,
+        "recorded_from": recorded_from,
+        "recorded_to": recorded_to,
+    }
     with profiles.signed_in(profile) as connection:
-        found, cursor = lists.read(out, connection, ITEMS, "items", limit=limit, cursor=cursor)
+        found, cursor = lists.read(out, connection, ITEMS, "items", limit=limit, cursor=cursor, **asked)
     out.table(("number", "received", "recorded", "camera", "officer", "size", "file"), [_row(item) for item in found])
     if not found:
         out.say("No evidence items that you may see.")

@@ -1,5 +1,6 @@
 """Lists over HTTP: page after page, each thing told as it is found."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,15 +13,25 @@ LARGEST_PAGE = 200
 
 
 def read(
-    out: Output, connection: "Connection", address: str, member: str, *, limit: int, cursor: str | None
+    out: Output,
+    connection: "Connection",
+    address: str,
+    member: str,
+    *,
+    limit: int,
+    cursor: str | None,
+    **narrowed: str | bool | None,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Return what the list holds under `member`, at most `limit`, and the cursor by which it goes on."""
+    """Return what the list holds under `member`, at most `limit`, and the cursor by which it goes on.
+
+    `narrowed` are members of the query; what is None or False is not asked.
+    """
     from evidence.docking.connection import LONGEST_PAGE, read_json
 
     found: list[dict[str, Any]] = []
     while len(found) < limit:
         query: dict[str, str | int] = {"limit": min(LARGEST_PAGE, limit - len(found))}
-        asked = query | ({"cursor": cursor} if cursor else {})
+        asked = query | _asked(narrowed) | ({"cursor": cursor} if cursor else {})
         answer = connection.request("GET", address, longest=LONGEST_PAGE, params=asked)
         for each in read_json(answer)[member]:
             found.append(each)
@@ -29,6 +40,10 @@ def read(
         if cursor is None:
             break
     return found, cursor
+
+
+def _asked(narrowed: Mapping[str, str | bool | None]) -> dict[str, str | int]:
+    return {name: value if isinstance(value, str) else "true" for name, value in narrowed.items() if value}
 
 
 def following(link: str, name: str) -> str | None:

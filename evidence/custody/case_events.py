@@ -51,6 +51,58 @@ class CaseReopened(_CaseEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseDescribed(_CaseEvent):
+    """The title of a case was corrected; the former one stays on record."""
+
+    act = "case.described"
+    withheld = ("title", "former_title")
+
+    title: str
+    former_title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseMerged(_CaseEvent):
+    """A case was merged into another of the same agency; stands on the chains of both (`case_id` is whose)."""
+
+    act = "case.merged"
+    open_facts = ("merged_id", "into_id")
+    withheld = ("merged_number", "into_number", "reason")
+
+    merged_id: UUID
+    into_id: UUID
+    merged_number: str
+    into_number: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExhibitCarriedOver(CustodyEvent):
+    """At a merger an exhibit ended and the item went on under another; stands on three chains (`kept_on`)."""
+
+    act = "exhibit.carried_over"
+    open_facts = ("exhibit_id", "case_id", "item_id", "to_exhibit_id", "to_case_id")
+    withheld = ("case_number", "exhibit_number", "to_case_number", "to_exhibit_number")
+    told_apart_by = ("exhibit_id",)
+
+    kept_on: str
+    exhibit_id: UUID
+    case_id: UUID
+    item_id: UUID
+    to_exhibit_id: UUID
+    to_case_id: UUID
+    case_number: str
+    exhibit_number: int
+    to_case_number: str
+    to_exhibit_number: int
+
+    @property
+    def chain(self) -> str:
+        """The chain it was told to stand on."""
+        return self.kept_on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _ExhibitEvent(CustodyEvent):
     open_facts: ClassVar[tuple[str, ...]] = ("exhibit_id", "case_id", "item_id")
     told_apart_by: ClassVar[tuple[str, ...]] = ("exhibit_id",)
@@ -143,4 +195,16 @@ class ReferralEnded(_ReferralEvent):
     act = "case.referral_ended"
     withheld = ("reason",)
 
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralDueSet(_ReferralEvent):
+    """Another day was set for a referral. Both are dates, YYYY-MM-DD; none is left out."""
+
+    act = "case.due_set"
+    withheld = ("due_on", "former_due_on", "reason")
+
+    due_on: str | None
+    former_due_on: str | None
     reason: str

@@ -139,6 +139,10 @@ class Connection:
         """Return the JSON answer to a POST of a JSON body."""
         return read_json(self.request("POST", path, json=body))
 
+    def put(self, path: str, body: Any) -> Any:
+        """Send a body as JSON under a name that is its own, and return the answer."""
+        return read_json(self.request("PUT", path, json=body))
+
     def request(self, method: str, path: str, *, longest: int = LONGEST_ANSWER, **more: Any) -> httpx2.Response:
         """Send one request and return the answer, which is a success; raise an EvidenceError otherwise.
 

@@ -45,6 +45,10 @@ class EvidenceItem(Base):
         CheckConstraint("size >= 0", name="size_not_negative"),
         CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
         CheckConstraint("access_class in ('unrestricted', 'restricted', 'confidential')", name="access_class_known"),
+        Index("ix_evidence_item_incident", "incident"),
+        Index("ix_evidence_item_agency_id_camera_serial", "agency_id", "camera_serial"),
+        Index("ix_evidence_item_agency_id_officer_badge_recorded_at", "agency_id", "officer_badge", "recorded_at"),
+        Index("ix_evidence_item_agency_id_recorded_at", "agency_id", "recorded_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -11,7 +11,7 @@ from alembic import op
 from evidence.engines.grants import grant
 
 revision = "20261122_1050"
-down_revision = "20261122_1000"
+down_revision = "20261122_1040"
 branch_labels = None
 depends_on = None
 

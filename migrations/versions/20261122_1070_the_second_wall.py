@@ -112,7 +112,7 @@ def tied(tie: str, view: str, row: str) -> str:
 
 
 IN_A_CASE = tied("id", "case_standing", "{table}.case_id")
-ON_A_LIST = f"({IN_A_CASE} OR {tied('id', 'item_here', '{table}.item_id')})"
+OF_A_CASE_OR_ITEM = f"({IN_A_CASE} OR {tied('id', 'item_here', '{table}.item_id')})"
 
 
 def confined(here: str, opened: str) -> str:
@@ -149,7 +149,13 @@ WALLS: dict[str, tuple[str, str | None]] = {
         IN_A_CASE,
         f"EXISTS (SELECT FROM case_standing here WHERE here.id = {{table}}.case_id AND here.{OURS})",
     ),
-    "access_list_entry": (ON_A_LIST, None),
+    "expectation": ("EXISTS (SELECT FROM referral here WHERE here.id = {table}.referral_id)", None),
+    "fulfilment": ("EXISTS (SELECT FROM expectation here WHERE here.id = {table}.expectation_id)", None),
+    "incident_number": (OF_A_CASE_OR_ITEM, None),
+    "external_reference": (OF_A_CASE_OR_ITEM, OURS),
+    "case_number_pattern": (OURS, None),
+    "case_number": (OURS, None),
+    "access_list_entry": (OF_A_CASE_OR_ITEM, None),
     "critical_incident": (OURS, None),
     "incident_listing": ("EXISTS (SELECT FROM critical_incident here WHERE here.id = {table}.incident_id)", None),
     "incident_item": ("EXISTS (SELECT FROM critical_incident here WHERE here.id = {table}.incident_id)", None),

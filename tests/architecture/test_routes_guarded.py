@@ -48,7 +48,8 @@ def unguarded(app: FastAPI) -> list[tuple[str, str]]:
 
 def test_every_route_is_guarded_or_public() -> None:
     app = create_app()
-    seen = {str(route.path) for route in iter_route_contexts(app.routes)}
+    # A part of an address that may hold slashes is described without saying so.
+    seen = {str(route.path).replace(":path}", "}") for route in iter_route_contexts(app.routes)}
 
     assert seen >= set(app.openapi()["paths"]), "this test must see every route"
     assert unguarded(app) == []

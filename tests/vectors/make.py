@@ -34,6 +34,7 @@ INTERVIEW = "01890a5e-0000-7000-8000-000000000002"
 OFFICER = "01890a5d-0000-7000-8000-00000000000a"
 DOCK = "01890a5d-0000-7000-8000-00000000000d"
 CASE = "01890a5d-0000-7000-8000-00000000000c"
+SECOND_CASE = "01890a5d-0000-7000-8000-0000000000c2"
 PACKAGE_ID = "01890a5f-0000-7000-8000-0000000000ff"
 
 Body = dict[str, Any]
@@ -271,6 +272,59 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
         body("unit.joined", facts={"account": OFFICER, "unit": INTERVIEW, "standing": "supervisor"}),
     ),
     (f"account/{OFFICER}", body("unit.left", facts={"account": OFFICER, "unit": INTERVIEW})),
+    (f"case/{CASE}", body("case.described", sd=[salted("title", "State v. Marsh")])),
+    (
+        f"case/{CASE}",
+        body("case.merged", sd=[salted("reason", "duplicate")], facts={"merged": CASE, "into": SECOND_CASE}),
+    ),
+    (
+        f"item/{STOP}",
+        body(
+            "exhibit.carried_over",
+            sd=[salted("exhibit_number", 3), salted("to_exhibit_number", 9)],
+            facts={
+                "exhibit": PACKAGE_ID,
+                "case": CASE,
+                "item": STOP,
+                "to_exhibit": INTERVIEW,
+                "to_case": SECOND_CASE,
+            },
+        ),
+    ),
+    (
+        f"case/{CASE}",
+        body("case.due_set", sd=[salted("due_on", "2026-04-01")], facts={"referral": PACKAGE_ID, "agency": DOCK}),
+    ),
+    (f"item/{STOP}", body("incident.added", sd=[salted("number", "26-004711")], facts={"incident": PACKAGE_ID})),
+    (f"case/{CASE}", body("incident.withdrawn", sd=[salted("reason", "typed")], facts={"incident": PACKAGE_ID})),
+    (
+        f"case/{CASE}",
+        body("reference.added", sd=[salted("called", "CR-7")], facts={"reference": PACKAGE_ID, "agency": DOCK}),
+    ),
+    (f"item/{STOP}", body("reference.withdrawn", facts={"reference": PACKAGE_ID, "agency": DOCK})),
+    (
+        f"case/{CASE}",
+        body(
+            "expectation.added",
+            sd=[salted("what", "911 call"), salted("recordings", 2)],
+            facts={"expectation": STOP, "agency": DOCK, "referral": PACKAGE_ID},
+        ),
+    ),
+    (
+        f"case/{CASE}",
+        body(
+            "expectation.fulfilled",
+            facts={"expectation": STOP, "agency": DOCK, "referral": PACKAGE_ID, "exhibit": INTERVIEW},
+        ),
+    ),
+    (
+        f"case/{CASE}",
+        body("expectation.withdrawn", facts={"expectation": STOP, "agency": DOCK, "referral": PACKAGE_ID}),
+    ),
+    (
+        f"account/{OFFICER}",
+        body("agency.case_numbers_set", sd=[salted("pattern", "{year}-{seq:6}")], facts={"agency": DOCK}),
+    ),
     (f"dock/{DOCK}", body("upload.opened", facts={"upload": CASE, "size": 4096, "declared": "sha256"})),
     (
         f"dock/{DOCK}",

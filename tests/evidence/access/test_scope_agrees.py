@@ -13,7 +13,7 @@ from auth.models import Account, Agency
 from auth.principals import Principal, Role
 from evidence import access
 from evidence.access import Action, Thing, reach, scope
-from evidence.cases import assignments, case_files, exhibits, referrals
+from evidence.cases import assignments, case_files, exhibits, merging, referrals
 from evidence.cases.models import CaseFile
 from evidence.database import unit_of_work
 from evidence.errors import NotFoundError, RefusedError
@@ -47,6 +47,15 @@ def world(room: Room) -> World:
             for _ in range(60)
         ]
         cases = [a_case(session, room, choose.choice(people), items, people, choose) for _ in range(24)]
+    for one, into in zip(cases[:6], cases[6:12], strict=True):
+        if one.agency_id == into.agency_id:
+            with unit_of_work(room.sessions) as session:
+                one, into = (session.get_one(CaseFile, each.id) for each in (one, into))
+                by: dict[str, Any] = {"by": people[0], "at": room.clock(), "request_id": str(new_id())}
+                merging.merge(session, one, into, reason="one incident", **by)
+    with unit_of_work(room.sessions) as session:
+        cases = [session.get_one(CaseFile, each.id) for each in cases]
+    assert any(each.merged_into_id for each in cases)
     return items, cases, people + docks
 
 
@@ -85,8 +94,15 @@ def test_the_list_is_what_one_look_at_each_allows(room: Room, world: World) -> N
             things_of_cases = reach.things_of_cases(session, cases, at=now)
             listed_cases = {case.id for case in session.scalars(scope.visible_cases(person, at=now))}
             assert listed_cases == allowed(person, "case.read", things_of_cases, at=now), person.roles
+            read = {item.id for item in session.scalars(scope.visible_items(person, at=now, content=True))}
+            assert read == allowed(person, "evidence.list", things, at=now, content=True), person.roles
+            read_cases = {case.id for case in session.scalars(scope.visible_cases(person, at=now, content=True))}
+            assert read_cases == allowed(person, "case.read", things_of_cases, at=now, content=True), person.roles
         seen["items"] += len(listed)
         seen["cases"] += len(listed_cases)
+        seen["items known and not read"] += len(listed - read)
+        seen["cases known and not read"] += len(listed_cases - read_cases)
+        seen["merged cases read"] += sum(case.merged_into_id is not None for case in cases if case.id in read_cases)
         for role in person.roles & {"detective", "prosecutor"}:
             seen[f"items by the case of a {role}"] += len(listed)
         seen["items of another agency"] += sum(things[each].agency_id != person.agency_id for each in listed)
@@ -95,11 +111,14 @@ def test_the_list_is_what_one_look_at_each_allows(room: Room, world: World) -> N
         )
 
     assert seen["items"] > len(items), "a world in which nobody sees anything proves nothing"
-    assert len(+seen) == 6, seen
+    assert len(+seen) == 9, seen
 
 
-def allowed(person: Principal, action: Action, things: dict[UUID, Thing], *, at: datetime) -> set[UUID]:
-    return {each for each, thing in things.items() if access.allow(person, action, thing, at=at).allowed}
+def allowed(
+    person: Principal, action: Action, things: dict[UUID, Thing], *, at: datetime, content: bool = False
+) -> set[UUID]:
+    decisions = {each: access.allow(person, action, thing, at=at) for each, thing in things.items()}
+    return {each for each, decision in decisions.items() if decision.allowed and (decision.content or not content)}
 
 
 def test_a_foreign_item_and_a_missing_one_are_refused_in_the_same_words(room: Room, world: World) -> None:

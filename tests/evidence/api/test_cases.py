@@ -1,40 +1,21 @@
 """Case files over HTTP: who may do what, on record, and over at once when an assignment or referral ends."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.orm import Session
 
 from auth.principals import Role
-from evidence.custody import history
 from evidence.database import unit_of_work
-from evidence.main import create_app
 from evidence.room import Room
 from tests.support.builders import an_item_on_the_books
-from tests.support.database import Database
-from tests.support.people import Person, a_person
-from tests.support.rooms import room_for
+from tests.support.case_work import BECAUSE, OFFICE, a_number, acts, done, email, items_of, numbers, opened
+from tests.support.people import Person, a_person, an_agency
 
-OFFICE = "City Attorney of Riverbend"
 ELSEWHERE = "Millbrook Police Department"
-BECAUSE = {"reason": "because of the trial"}
-
-
-@pytest.fixture
-def room(database: Database, tmp_path: Path) -> Iterator[Room]:
-    with room_for(database, tmp_path / "home") as room:
-        yield room
-
-
-@pytest.fixture
-def client(room: Room) -> Iterator[TestClient]:
-    with TestClient(create_app(room)) as client:
-        yield client
 
 
 @pytest.fixture
@@ -50,36 +31,6 @@ def attorney(room: Room) -> Person:
 @pytest.fixture
 def office(room: Room) -> Person:
     return a_person(room, "agency_admin", agency=OFFICE)
-
-
-def items_of(room: Room, by: Person, count: int) -> list[str]:
-    """Take so many items onto the books and return their evidence numbers."""
-    with unit_of_work(room.sessions) as session:
-        return [an_item_on_the_books(session, room, by.principal).number for _ in range(count)]
-
-
-def email(of: Person) -> str:
-    return f"{of.principal.name}@riverbend.example"
-
-
-def opened(client: TestClient, by: Person, number: str = "26-004711") -> str:
-    made = client.post("/api/v1/cases", json={"number": number, "title": "State v. Marsh"}, headers=by.headers)
-    assert made.status_code == 201, made.text
-    return f"/api/v1/cases/{made.json()['id']}"
-
-
-def done(answer: Any, status: int = 200) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    said: dict[str, Any] = answer.json()
-    return said
-
-
-def numbers(client: TestClient, by: Person) -> list[str]:
-    return [each["number"] for each in done(client.get("/api/v1/items", headers=by.headers))["items"]]
-
-
-def acts(session: Session, chain: str) -> list[str]:
-    return [entry.body["act"] for entry in history.whole(session, chain)]
 
 
 def referred(client: TestClient, technician: Person, attorney: Person, office: Person, items: list[str]) -> str:
@@ -221,6 +172,16 @@ def test_a_foreign_case_and_a_missing_one_answer_the_same(
             client.post(f"{case}/assignments", json={"email": "a@b.example", "capacity": "x"}, headers=by.headers),
             client.post(f"{case}/referrals", json={"agency": OFFICE}, headers=by.headers),
             client.post(f"{case}/close", json=BECAUSE, headers=by.headers),
+            client.post(f"{case}/merge", json={"into": "26-1", **BECAUSE}, headers=by.headers),
+            client.get(f"{case}/proposals", headers=by.headers),
+            client.post(f"{case}/proposals/accept", json={"items": ["2026-000001"]}, headers=by.headers),
+            client.post(f"{case}/incidents", json={"number": "1"}, headers=by.headers),
+            client.post(f"{case}/references", json={"system": "a", "id": "b"}, headers=by.headers),
+            client.post(f"{case}/referrals/{uuid4()}/due", json={"due_on": None, **BECAUSE}, headers=by.headers),
+            client.post(f"{case}/referrals/{uuid4()}/expected", json={"what": "x"}, headers=by.headers),
+            client.post(f"{case}/expected/{uuid4()}/fulfil", json={"exhibit": 1}, headers=by.headers),
+            client.put("/api/v1/cases/external/a/b", json={"case": case[-36:]}, headers=by.headers),
+            client.get("/api/v1/items", params={"case": case[-36:]}, headers=by.headers),
         ]
         return [(each.status_code, {**each.json(), "request_id": ""}) for each in answers]
 
@@ -232,9 +193,10 @@ def test_a_foreign_case_and_a_missing_one_answer_the_same(
 
 @pytest.mark.parametrize("role", ["officer", "supervisor", "records_clerk", "paralegal", "auditor", "detective"])
 def test_what_a_role_may_not_do_to_a_case_is_refused_and_recorded(
-    room: Room, client: TestClient, technician: Person, role: Role
+    one_room: Room, one_client: TestClient, role: Role
 ) -> None:
-    case, someone = opened(client, technician), a_person(room, role)
+    room, client = one_room, one_client
+    case, someone = opened(client, a_person(room, "evidence_tech"), a_number()), a_person(room, role)
 
     refused = client.post(f"{case}/referrals", json={"agency": OFFICE}, headers=someone.headers)
 
@@ -347,15 +309,20 @@ def test_a_number_that_two_agencies_gave_is_asked_for_by_id(
         ("/CASE/assignments", {"email": "\0", "capacity": "x"}, 403),
         ("/CASE/referrals", {"agency": "\0"}, 404),
         ("/CASE/referrals", {"agency": OFFICE, "due_on": "soon"}, 422),
+        ("/CASE/referrals", {"agency": OFFICE, "due_on": 0}, 422),
+        ("/CASE/referrals", {"agency": OFFICE, "due_on": "2026-02-30"}, 422),
+        ("", {"number": "..", "title": "x"}, 400),
         ("/CASE/referrals/x/end", BECAUSE, 422),
         ("/%00/close", BECAUSE, 404),
     ],
     ids=str,
 )
 def test_what_cannot_be_accepted_is_said_and_changes_nothing(
-    client: TestClient, technician: Person, office: Person, where: str, asked: Any, status: int
+    one_room: Room, one_client: TestClient, where: str, asked: Any, status: int
 ) -> None:
-    case = opened(client, technician)
+    client, technician = one_client, a_person(one_room, "evidence_tech")
+    an_agency(one_room, OFFICE)
+    case = opened(client, technician, a_number())
 
     answer = client.post(
         "/api/v1/cases" + where.replace("CASE", case.rpartition("/")[2]),
@@ -375,3 +342,59 @@ def test_a_number_is_one_case_of_an_agency(room: Room, client: TestClient, techn
 
     assert again.status_code == 409
     assert len(done(client.get("/api/v1/cases", headers=technician.headers))["cases"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "asked"),
+    [
+        ("CR/26/", "CR%2F26%2F"),
+        ("26/7 ü", "26%2f7%20u%CC%88"),
+        ("?#&", "%3F%23%26"),
+        ("external", "external"),
+        ("\N{GRINNING FACE}", "%F0%9F%98%80"),
+    ],
+)
+def test_a_case_is_found_by_every_number_that_can_be_given(
+    one_room: Room, one_client: TestClient, number: str, asked: str
+) -> None:
+    """A slash in a number divided the address, and a letter in two signs was another letter."""
+    client, technician = one_client, a_person(one_room, "evidence_tech", agency=f"Agency of {a_number()}")
+    case = opened(client, technician, number)
+
+    shown = done(client.get(f"/api/v1/cases/{asked}", headers=technician.headers))
+    assert f"/api/v1/cases/{shown['id']}" == case
+    done(client.get(f"/api/v1/cases/{asked}/custody", headers=technician.headers))
+    added = client.post(f"/api/v1/cases/{asked}/incidents", json={"number": " I "}, headers=technician.headers)
+    assert done(added)["incidents"] == ["I"]
+    gone = {"number": " I ", **BECAUSE}
+    client.post(f"/api/v1/cases/{asked}/incidents/withdraw", json=gone, headers=technician.headers)
+    assert done(client.get(case, headers=technician.headers))["incidents"] == []
+
+
+def test_of_acts_at_once_on_one_case_each_takes_place_once(one_room: Room, one_client: TestClient) -> None:
+    room, client, number = one_room, one_client, a_number()
+    detective, technician, admin = (a_person(room, role) for role in ("detective", "evidence_tech", "agency_admin"))
+    officer = a_person(room, "officer")
+    an_agency(room, OFFICE)
+    case = opened(client, detective, number)
+    (item,) = items_of(room, technician, 1)
+    done(client.post(f"{case}/exhibits", json={"item": item}, headers=technician.headers))
+
+    def at_once(where: str, asked: dict[str, Any], by: Person) -> list[int]:
+        with ThreadPoolExecutor(4) as people:
+            answers = people.map(lambda _: client.post(f"{case}/{where}", json=asked, headers=by.headers), range(4))
+            return sorted(each.status_code for each in answers)
+
+    assign = {"email": email(officer), "capacity": "x"}
+    assert at_once("assignments", assign, admin) == [201, 409, 409, 409]
+    assert at_once("referrals", {"agency": OFFICE}, detective) == [201, 409, 409, 409]
+    shown = done(client.get(case, headers=technician.headers))
+    assignment = next(each["id"] for each in shown["assignments"] if each["name"] == officer.principal.name)
+    assert at_once("exhibits/1/withdraw", BECAUSE, technician) == [200, 409, 409, 409]
+    assert at_once(f"assignments/{assignment}/end", BECAUSE, admin) == [200, 404, 404, 404]
+    assert at_once(f"referrals/{shown['referrals'][0]['id']}/end", BECAUSE, detective) == [200, 404, 404, 404]
+    assert at_once("close", BECAUSE, detective) == [200, 409, 409, 409]
+    assert at_once("reopen", BECAUSE, detective) == [200, 409, 409, 409]
+    with unit_of_work(room.sessions) as session:
+        chain = acts(session, f"case/{shown['id']}")
+    assert len(chain) == 10, chain

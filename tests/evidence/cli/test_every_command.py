@@ -124,6 +124,18 @@ def an_entry(room: Installation, folder: Path) -> Arguments:
     return [item, said.summary["result"]["access"]["entries"][0]["id"], "--reason", "x"]
 
 
+def two_of_a_detective(room: Installation, folder: Path) -> Arguments:
+    asked = a_detectives_case(room, closed=False)
+    return [asked[0], a_case(room, profile="detective"), *asked[1:]]
+
+
+def an_expectation(room: Installation, folder: Path) -> Arguments:
+    case = str(a_referral(room, folder)[0])
+    room.run("case", "link", case, a_number(room, folder))
+    listed = room.run("case", "expect", case, AGENCY, "--what", "911 call", "--json").summary["result"]["case"]
+    return [case, listed["referrals"][0]["expected"][0]["id"], "1"]
+
+
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "migrate": lambda room, folder: [],
     "doctor": lambda room, folder: [],
@@ -170,6 +182,17 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "case recall": a_referral,
     "case close": lambda room, folder: a_detectives_case(room, closed=False),
     "case reopen": lambda room, folder: a_detectives_case(room, closed=True),
+    "case merge": two_of_a_detective,
+    "case proposals": lambda room, folder: [a_case(room), "--accept"],
+    "case due": lambda room, folder: [*a_referral(room, folder), "--on", "2026-12-24"],
+    "case expect": lambda room, folder: [*a_referral(room, folder)[:2], "--what", "911 call", "--recordings", "2"],
+    "case fulfil": an_expectation,
+    "case external": lambda room, folder: ["rms", os.urandom(4).hex(), "--number", os.urandom(4).hex(), "--title", "T"],
+    "case incident": lambda room, folder: [a_case(room), "26-7"],
+    "case reference": lambda room, folder: [a_case(room), "rms", os.urandom(4).hex(), "--address", "https://a.example"],
+    "item incident": lambda room, folder: [a_number(room, folder), "26-7"],
+    "item reference": lambda room, folder: [a_number(room, folder), "rms", os.urandom(4).hex()],
+    "agency case-numbers": lambda room, folder: [],
 }
 """Command lines that succeed. Those that run until they are stopped have tests of their own below."""
 
@@ -190,6 +213,7 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "case show": lambda room, folder: (["26-none"], ExitCode.ERROR),
     "case link": lambda room, folder: ([a_case(room), "2020-1"], ExitCode.ERROR),
     "case close": lambda room, folder: ([a_case(room), "--reason", "x"], ExitCode.REFUSED),
+    "case expect": lambda room, folder: ([a_case(room), AGENCY], ExitCode.USAGE),
     "case unassign": lambda room, folder: (
         [a_case(room), "nobody", "--reason", "x", "--profile", "admin"],
         ExitCode.ERROR,
