@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-BENCHMARKS = ("custody", "verification", "storage", "ingest")
+BENCHMARKS = ("custody", "verification", "storage", "ingest", "access", "oracle")
 
 
 def main(names: list[str]) -> None:

@@ -37,11 +37,13 @@ class SeenCase:
     """A case as one principal may see it; without `content` only that it is there.
 
     `team`: who of their own agency works it, for whoever may assign people and sees no content.
+    `at` is the instant for which this was decided.
     """
 
     case: CaseFile
     content: bool
     team: bool
+    at: datetime
 
 
 def item(
@@ -80,7 +82,17 @@ def case(
     known = thing_of_case(session, found, at=at)
     decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
     content = decision.content and access.allow(principal, "case.read", known, at=at).content
-    return SeenCase(found, content, team=access.allow(principal, "case.assign", known, at=at).allowed)
+    return SeenCase(found, content, team=access.allow(principal, "case.assign", known, at=at).allowed, at=at)
+
+
+def hidden(session: Session, principal: Principal, of: Collection[EvidenceItem], *, at: datetime) -> set[UUID]:
+    """Return which of the items are confidential and not to be known of by the principal, also as exhibits."""
+    confidential = [each for each in of if each.access_class == "confidential"]
+    return {
+        each
+        for each, thing in things(session, confidential, at=at).items()
+        if not access.allow(principal, "evidence.list", thing, at=at).allowed
+    }
 
 
 def linkable(session: Session, principal: Principal, case: CaseFile, named: str, *, at: datetime) -> EvidenceItem:

@@ -127,10 +127,9 @@ def open_case(
     asked: CaseRequest, room: AppRoom, session: DatabaseSession, principal: Opener, request_id: RequestId
 ) -> CaseContents:
     """Open a case file; whoever opens it is assigned to it."""
-    case = opening.open_for(
-        session, principal, number=asked.number, title=asked.title, at=room.clock(), request_id=request_id
-    )
-    return contents(session, SeenCase(case, content=True, team=True), principal)
+    now = room.clock()
+    case = opening.open_for(session, principal, number=asked.number, title=asked.title, at=now, request_id=request_id)
+    return contents(session, SeenCase(case, content=True, team=True, at=now), principal)
 
 
 @router.get("/cases")
@@ -331,6 +330,8 @@ def contents(session: DatabaseSession, seen: SeenCase, principal: Principal) -> 
         for assignment, account in assignments.of_case(session, seen.case)
         if seen.content or (seen.team and account.agency_id == principal.agency_id)
     ]
+    found = exhibits.of_case(session, seen.case)
+    hidden = reach.hidden(session, principal, [item for _, item in found], at=seen.at)
     linked = [
         ExhibitShown(
             number=exhibit.number,
@@ -339,7 +340,8 @@ def contents(session: DatabaseSession, seen: SeenCase, principal: Principal) -> 
             linked_at=exhibit.linked_at,
             withdrawn_at=exhibit.withdrawn_at,
         )
-        for exhibit, item in exhibits.of_case(session, seen.case)
+        for exhibit, item in found
+        if item.id not in hidden
     ]
     referred = [
         ReferralShown(
