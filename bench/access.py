@@ -163,7 +163,7 @@ def _copy(database: Database, first: UUID, officer: Principal, count: int) -> No
             "id": "gen_random_uuid()",
             "number": "'B-' || n",
             "sha256": "sha256(n::text::bytea)",
-            "officer_badge": f"CASE WHEN n % {count // OWN} = 0 THEN '4711' ELSE 'b' || n % 400 END",
+            "officer_badge": f"CASE WHEN mod(n, {count // OWN}) = 0 THEN '4711' ELSE 'b' || mod(n, 400) END",
             "received_from_id": "gen_random_uuid()",
             "incident": "'26-' || n",
         }

@@ -1,6 +1,7 @@
 """A list shows exactly what one look at each item or case would, for every role and generated worlds."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, cast, get_args
@@ -19,14 +20,16 @@ from evidence.access.models import Extent
 from evidence.cases import assignments, case_files, exhibits, referrals
 from evidence.cases.models import CaseFile, CaseKind
 from evidence.database import unit_of_work
+from evidence.engines.postgres import Cluster
 from evidence.errors import NotFoundError, RefusedError
 from evidence.ids import new_id
 from evidence.items import search
 from evidence.items.models import AccessClass, EvidenceItem
 from evidence.room import Room
 from tests.support.builders import an_item_on_the_books
-from tests.support.database import Database, driver_url
+from tests.support.database import Database, database_from, driver_url
 from tests.support.people import a_dock, a_person
+from tests.support.rooms import room_for
 
 BADGES = ["4711", "4712", None]
 CLASSES = get_args(AccessClass)
@@ -35,7 +38,19 @@ CLASSES = get_args(AccessClass)
 World = tuple[list[EvidenceItem], list[CaseFile], list[Principal]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def database(cluster: Cluster, template: str) -> Iterator[Database]:
+    with database_from(cluster, template) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def room(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    with room_for(database, tmp_path_factory.mktemp("world")) as room:
+        yield room
+
+
+@pytest.fixture(scope="module")
 def world(room: Room, database: Database) -> World:
     """Items and cases of two agencies by several people, and somebody of every role in both."""
     choose = Random(4711)
@@ -54,7 +69,8 @@ def world(room: Room, database: Database) -> World:
         ]
         cases = [a_case(session, room, choose.choice(people), items, people, choose) for _ in range(24)]
         founded = [
-            some_units(session, room, agency_id, people, choose) for agency_id in {each.agency_id for each in items}
+            some_units(session, room, agency_id, people, choose)
+            for agency_id in sorted({each.agency_id for each in items})
         ]
         made: list[EvidenceItem | CaseFile] = [*items, *cases]
         for each in made:
@@ -71,8 +87,8 @@ def world(room: Room, database: Database) -> World:
         incident(session, room, items, people, choose)
     with psycopg.connect(driver_url(database.superuser_url)) as connection:
         for table in ("evidence_item", "case_file"):
-            for each, unit_id in by_unit:
-                connection.execute(f"UPDATE {table} SET unit_id = %s WHERE id = %s", [unit_id, each])
+            for thing_id, unit_id in by_unit:
+                connection.execute(f"UPDATE {table} SET unit_id = %s WHERE id = %s", [unit_id, thing_id])
     with unit_of_work(room.sessions) as session:  # as they are now
         items = [session.get_one(EvidenceItem, each.id) for each in items]
         cases = [session.get_one(CaseFile, each.id) for each in cases]
