@@ -36,6 +36,7 @@ OFFICE = "City Attorney of Riverbend"
 OFFICE_ADMIN, ATTORNEY = "office@attorney.riverbend.example", "j.okafor@attorney.riverbend.example"
 CASE, OTHER_CASE = "26-118204", "26-118207"
 ADMIN, TECHNICIAN, OFFICER = "chief.admin@riverbend.example", "e.tech@riverbend.example", "o.vega@riverbend.example"
+SUPERVISOR, UNIT = "s.reyes@riverbend.example", "Central Precinct"
 PASSWORD = "only-for-the-demo-2026"  # noqa: S105  # the demo's accounts live on this machine and hold nothing real
 CAMERAS = (("CAM-0417", "4711"), ("CAM-0418", "4712"), ("CAM-0602", "4713"))
 RATE = 400_000
@@ -106,6 +107,7 @@ def _tell(story: Story, *, once: bool) -> None:
         _receive(story, recordings)
         items = _sealed(story, recordings)
         _refer(story, items)
+        _keep_from_the_involved(story, recordings[0])
         _export(story, items)
         _tamper(story)
         if not once:
@@ -342,6 +344,32 @@ def _refer(story: Story, items: Sequence[str]) -> None:
     for command in (("item", "show", kept), ("case", "show", OTHER_CASE)):
         story.run(*command, profile="attorney", expect=[1])
     story.seen("other-case-hidden", f"to the attorney, case {OTHER_CASE} and its item {kept} do not exist")
+
+
+def _keep_from_the_involved(story: Story, recording: Path) -> None:
+    """Declare the incident critical: the officer involved watches only after their statement."""
+    (item,) = [each["number"] for each in _items(story) if each["content"]["officer"] == CAMERAS[0][1]]
+    copy = story.folder / "watched.mp4"
+    watch = ("item", "watch", item, "--out", str(copy))
+    story.run("account", "create", "--email", SUPERVISOR, "--name", "S. Reyes", "--role", "supervisor", profile="admin")
+    story.run("unit", "found", UNIT, profile="admin")
+    story.run("unit", "join", UNIT, SUPERVISOR, "--supervises", profile="admin")
+    story.run("sign-in", "--email", SUPERVISOR, profile="supervisor")
+    because = ("--reason", "use of force")
+    story.run("incident", "declare", CASE, *because, profile="supervisor")
+    story.run("incident", "list-person", CASE, OFFICER, *because, profile="supervisor")
+    story.run(*watch, profile="officer", expect=[5])
+    if copy.exists():
+        raise StoryError("the officer involved was refused, and got bytes all the same")
+    story.run("incident", "statement", CASE, "O. Vega", "--reason", "statement taken", profile="supervisor")
+    story.run(*watch, profile="officer")
+    if copy.read_bytes() != recording.read_bytes():
+        raise StoryError("what the officer watched is not what was on the card")
+    story.seen(
+        "involved-officer-refused",
+        f"of {item}, their own recording, the officer involved got no byte before their statement was recorded, "
+        f"and {copy.stat().st_size:,} bytes after",
+    )
 
 
 def _items(story: Story, *, profile: str = "technician") -> list[dict[str, Any]]:

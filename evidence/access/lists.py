@@ -16,6 +16,7 @@ from auth.principals import Principal
 from evidence import custody
 from evidence.access.actions import Action
 from evidence.access.models import AccessListEntry, Extent
+from evidence.cases import standing
 from evidence.cases.models import CaseFile, Exhibit
 from evidence.clock import written
 from evidence.custody.access_events import AccessEnded, AccessGranted
@@ -143,7 +144,7 @@ def entries(session: Session, of: Of) -> Sequence[tuple[AccessListEntry, str]]:
 def granted_of_items(session: Session, item_ids: Collection[UUID], *, at: datetime) -> Granted:
     """Return what the list of each item, and those of the cases it is an exhibit of, open to which account."""
     of = func.coalesce(AccessListEntry.item_id, Exhibit.item_id)
-    by_case = and_(Exhibit.case_id == AccessListEntry.case_id, Exhibit.withdrawn_at.is_(None))
+    by_case = and_(Exhibit.case_id == AccessListEntry.case_id, standing.is_linked(at))
     return _granted(session, _people(of, at=at).outerjoin(Exhibit, by_case).where(of.in_(item_ids)))
 
 
@@ -174,7 +175,7 @@ def items_opened_to(principal: Principal, *, at: datetime) -> Select[UUID]:
     by_case = (
         select(Exhibit.item_id)
         .join(AccessListEntry, AccessListEntry.case_id == Exhibit.case_id)
-        .where(Exhibit.withdrawn_at.is_(None), _names(principal, at=at))
+        .where(standing.is_linked(at), _names(principal, at=at))
     )
     itself = select(AccessListEntry.item_id).where(AccessListEntry.item_id.is_not(None), _names(principal, at=at))
     return itself.union(by_case)  # type: ignore[return-value]  # a union selects what its parts do

@@ -37,13 +37,13 @@ class SeenCase:
     """A case as one principal may see it; without `content` only that it is there.
 
     `team`: who of their own agency works it, for whoever may assign people and sees no content.
-    `at` is the instant for which this was decided.
+    `hidden`: its exhibits that are confidential and that the principal may not know of.
     """
 
     case: CaseFile
     content: bool
     team: bool
-    at: datetime
+    hidden: frozenset[UUID] = NOBODY
 
 
 def item(
@@ -82,17 +82,12 @@ def case(
     known = thing_of_case(session, found, at=at)
     decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
     content = decision.content and access.allow(principal, "case.read", known, at=at).content
-    return SeenCase(found, content, team=access.allow(principal, "case.assign", known, at=at).allowed, at=at)
-
-
-def hidden(session: Session, principal: Principal, of: Collection[EvidenceItem], *, at: datetime) -> set[UUID]:
-    """Return which of the items are confidential and not to be known of by the principal, also as exhibits."""
-    confidential = [each for each in of if each.access_class == "confidential"]
-    return {
-        each
-        for each, thing in things(session, confidential, at=at).items()
-        if not access.allow(principal, "evidence.list", thing, at=at).allowed
-    }
+    return SeenCase(
+        found,
+        content,
+        team=access.allow(principal, "case.assign", known, at=at).allowed,
+        hidden=frozenset(session.scalars(scope.hidden_exhibits(principal, found, at=at))),
+    )
 
 
 def linkable(session: Session, principal: Principal, case: CaseFile, named: str, *, at: datetime) -> EvidenceItem:
@@ -104,6 +99,15 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
     as_exhibit = replace(seen.thing, cases=tuple(standing.of_cases(session, [case.id], at=at).values()))
     _require(access.allow(principal, "case.link", as_exhibit, at=at), "case.link")
     return seen.item
+
+
+def require(principal: Principal, action: Action, of: Thing, *, at: datetime, begun: bool = False) -> None:
+    """Raise RefusedError unless the principal may do this to the thing now.
+
+    `begun`: the act began before and only goes on.  Why, and a fresh sign-in, were asked then.
+    """
+    asker = replace(principal, signed_in_at=at) if begun else principal
+    _require(access.allow(asker, action, of, at=at, reason="as it began" if begun else None), action)
 
 
 def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:

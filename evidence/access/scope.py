@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from auth import units
@@ -22,41 +22,53 @@ Condition = Callable[[Principal, datetime], ColumnElement[bool]]
 
 def visible_items(principal: Principal, *, at: datetime) -> Select[EvidenceItem]:
     """Select the evidence items whose existence the principal may know of."""
-    return select(EvidenceItem).where(
-        _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at),
-        or_(
-            EvidenceItem.access_class != "confidential",
-            *(_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS),
-        ),
-    )
+    return select(EvidenceItem).where(_item_is_visible(principal, at))
 
 
 def visible_cases(principal: Principal, *, at: datetime) -> Select[CaseFile]:
     """Select the case files whose existence the principal may know of."""
-    return select(CaseFile).where(
-        _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at),
-        or_(
-            CaseFile.access_class != "confidential",
-            *(_OF_CASE[name](principal, at) for name in (*THROUGH_THE_CLASS, "case")),
-        ),
-    )
+    return select(CaseFile).where(_case_is_visible(principal, at))
 
 
 def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Select[EvidenceItem]:
-    """Select the items that the principal may name for this action: those visible, unless it manages classes.
+    """Select the items that the principal may name for this action: those visible, and more to manage access.
 
     Whoever opens a confidential item again, or lets somebody in, has to be able to name it.
     """
     if action not in MANAGING:
         return visible_items(principal, at=at)
-    return select(EvidenceItem).where(_may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at))
+    manageable = _may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at)
+    return select(EvidenceItem).where(or_(_item_is_visible(principal, at), manageable))
 
 
 def reachable_cases(principal: Principal, action: Action, *, at: datetime) -> Select[CaseFile]:
     """Select the case files that the principal may name for this action, as `reachable_items` does."""
     if action not in MANAGING:
         return visible_cases(principal, at=at)
-    return select(CaseFile).where(_may(principal, action, CaseFile.agency_id, _OF_CASE, at))
+    manageable = _may(principal, action, CaseFile.agency_id, _OF_CASE, at)
+    return select(CaseFile).where(or_(_case_is_visible(principal, at), manageable))
+
+
+def hidden_exhibits(principal: Principal, case: CaseFile, *, at: datetime) -> Select[UUID]:
+    """Select the items that are or were exhibits of the case, are confidential, and that the principal may not see."""
+    return (
+        select(EvidenceItem.id)
+        .join(Exhibit, Exhibit.item_id == EvidenceItem.id)
+        .where(Exhibit.case_id == case.id, EvidenceItem.access_class == "confidential")
+        .where(not_(_item_is_visible(principal, at)))
+    )
+
+
+def _item_is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
+    may_list = _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at)
+    through = [_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS]
+    return and_(may_list, or_(EvidenceItem.access_class != "confidential", *through))
+
+
+def _case_is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
+    may_read = _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at)
+    through = [_OF_CASE[name](principal, at) for name in (*THROUGH_THE_CLASS, "case")]
+    return and_(may_read, or_(CaseFile.access_class != "confidential", *through))
 
 
 def _may(
@@ -109,8 +121,8 @@ def _referred(principal: Principal, at: datetime) -> Select[UUID]:
     return select(Referral.case_id).where(Referral.agency_id == principal.agency_id, standing.is_referred(at))
 
 
-def _exhibits_of(*cases: Select[UUID]) -> Select[UUID]:
-    return select(Exhibit.item_id).where(Exhibit.withdrawn_at.is_(None), *(Exhibit.case_id.in_(each) for each in cases))
+def _exhibits_of(*cases: Select[UUID], at: datetime) -> Select[UUID]:
+    return select(Exhibit.item_id).where(standing.is_linked(at), *(Exhibit.case_id.in_(each) for each in cases))
 
 
 def _internal_matters(principal: Principal, at: datetime) -> Select[UUID]:
@@ -127,11 +139,11 @@ _OF_ITEM: Mapping[str, Condition] = {
     "own": _own_item,
     "unit": lambda principal, at: EvidenceItem.unit_id.in_(units.supervised_by(principal.id, at=at)),
     "grant": lambda principal, at: EvidenceItem.id.in_(lists.items_opened_to(principal, at=at)),
-    "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at))),
+    "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at), at=at)),
     "caseP": lambda principal, at: EvidenceItem.id.in_(
-        _exhibits_of(_assigned(principal, at), _referred(principal, at))
+        _exhibits_of(_assigned(principal, at), _referred(principal, at), at=at)
     ),
-    "iac": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_internal_matters(principal, at))),
+    "iac": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_internal_matters(principal, at), at=at)),
 }
 """Of an item: the conditions of facts.py that a list can ask, as SQL."""
 

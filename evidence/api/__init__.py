@@ -2,17 +2,48 @@
 
 from fastapi import APIRouter
 
-from evidence.api import accounts, cases, custody, docks, exports, health, items, trust, uploads
+from evidence.api import (
+    accounts,
+    cases,
+    custody,
+    docks,
+    explanations,
+    exports,
+    health,
+    incidents,
+    items,
+    restrictions,
+    trust,
+    units,
+    uploads,
+    viewings,
+)
 
 BODY_LIMIT = 1 << 20
 """Bytes a request's body may have, except that of an upload."""
+
+
+PARTS = (
+    accounts,
+    units,
+    docks,
+    items,
+    viewings,
+    cases,
+    restrictions,
+    explanations,
+    incidents,
+    custody,
+    exports,
+    trust,
+)
 
 
 def router() -> APIRouter:
     """Join the resources."""
     joined = APIRouter()
     joined.include_router(health.router, max_body_size=BODY_LIMIT)
-    for part in (accounts, docks, items, cases, custody, exports, trust):
+    for part in PARTS:
         joined.include_router(part.router, prefix="/api/v1", max_body_size=BODY_LIMIT)
     joined.include_router(uploads.router, prefix="/api/v1")
     return joined

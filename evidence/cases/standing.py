@@ -48,10 +48,15 @@ def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> d
 def of_items(session: Session, item_ids: Collection[UUID], *, at: datetime) -> dict[UUID, tuple[CaseStanding, ...]]:
     """Return the standings of the cases that each of the items is an exhibit of."""
     links = session.execute(
-        select(Exhibit.item_id, Exhibit.case_id).where(Exhibit.item_id.in_(item_ids), Exhibit.withdrawn_at.is_(None))
+        select(Exhibit.item_id, Exhibit.case_id).where(Exhibit.item_id.in_(item_ids), is_linked(at))
     ).all()
     standings = of_cases(session, {case_id for _, case_id in links}, at=at)
     return {each: tuple(standings[case_id] for item_id, case_id in links if item_id == each) for each in item_ids}
+
+
+def is_linked(at: datetime) -> ColumnElement[bool]:
+    """Return the condition under which an Exhibit is linked at that instant."""
+    return and_(Exhibit.linked_at <= at, or_(Exhibit.withdrawn_at.is_(None), Exhibit.withdrawn_at > at))
 
 
 def works(at: datetime) -> ColumnElement[bool]:

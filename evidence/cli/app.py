@@ -27,10 +27,13 @@ def build() -> typer.Typer:
         docks,
         doctor,
         exports,
+        incidents,
         items,
         openapi,
+        restrictions,
         server,
         trust,
+        units,
         verification,
     )
 
@@ -45,7 +48,9 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    for module in (demo, server, doctor, admin, accounts, trust, docks, items, cases, exports, verification, openapi):
+    people = (admin, accounts, units)
+    held = (docks, items, cases, restrictions, incidents)
+    for module in (demo, server, doctor, *people, trust, *held, exports, verification, openapi):
         module.add_to(tree)
     return tree
 

@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ from evidence.cli import profiles
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.files import write_whole
-from evidence.cli.output import Advance, Output, Step, readable_size
+from evidence.cli.output import Output, Step, advancing, readable_size
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import DryRun
 from evidence.errors import IntegrityError, InvalidError, UnavailableError
@@ -59,7 +58,7 @@ def export(
         try:
             with connection.stream("POST", PATH, json=asked) as answer, out.progress(to.name, total=None) as advance:
                 export_id = answer.headers.get("evidence-export", "")
-                size = write_whole(to, _shown(answer.iter_raw(), advance), check=_require_whole)
+                size = write_whole(to, advancing(answer.iter_raw(), advance), check=_require_whole)
         except UnavailableError:
             _require_no_damage(connection, items, export_id)
             raise
@@ -96,12 +95,6 @@ def _page(connection: "Connection", item: str, after: int) -> list[dict[str, Any
     page = connection.get(f"/api/v1/items/{item}/custody?limit=200&after={after}", longest=LONGEST_PAGE)
     records: list[dict[str, Any]] = page["records"]
     return records
-
-
-def _shown(blocks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
-    for block in blocks:
-        yield block
-        advance(len(block))
 
 
 def _require_whole(path: Path) -> None:

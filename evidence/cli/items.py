@@ -1,6 +1,8 @@
 """`evidence item`: list, show and add evidence items."""
 
+import hashlib
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -10,15 +12,18 @@ import typer
 from evidence.cli import lists, profiles, sending
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
-from evidence.cli.output import Output, readable_size
+from evidence.cli.files import write_whole
+from evidence.cli.output import Output, advancing, readable_size
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import Again, Camera, DryRun, Incident, Officer, PatienceSeconds
-from evidence.errors import InvalidError
+from evidence.errors import IntegrityError, InvalidError
 
 if TYPE_CHECKING:
     from evidence.docking.connection import Connection
 
 ITEMS = "/api/v1/items"
+
+ItemNamed = Annotated[str, typer.Argument(metavar="ITEM", help="Evidence number or id.")]
 
 UNSAID = "application/octet-stream"
 """The kind of a file of which nobody said any."""
@@ -29,10 +34,14 @@ LONG_FACTS = ("media",)
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    noun = typer.Typer(help="Evidence items: list, show, add.", no_args_is_help=True, rich_markup_mode=None)
+    noun = typer.Typer(
+        help="Evidence items: list, show, add, download, watch.", no_args_is_help=True, rich_markup_mode=None
+    )
     command(noun, "list", noun="item")(list_items)
     command(noun, "show", noun="item")(show_item)
     command(noun, "add", noun="item")(add_items)
+    command(noun, "download", noun="item")(download)
+    command(noun, "watch", noun="item")(watch)
     app.add_typer(noun, name="item")
 
 
@@ -55,7 +64,7 @@ def list_items(
 
 def show_item(
     out: Output,
-    item: Annotated[str, typer.Argument(help="Evidence number or id.")],
+    item: ItemNamed,
     custody: Annotated[bool, typer.Option("--custody", help="Its chain of custody as well.")] = False,
     profile: ProfileName = "default",
 ) -> None:
@@ -106,6 +115,53 @@ def add_items(
     planned = [sending.Planned(folder.one(each), given) for each in files]
     with sending.by_account(profile, out, patience=timedelta(seconds=patience)) as sender:
         return sending.carry_out(out, sender, planned, dry_run=dry_run, declare=not no_digest, again=again)
+
+
+def download(
+    out: Output,
+    item: ItemNamed,
+    to: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it enters the chain of custody.")],
+    profile: ProfileName = "default",
+) -> None:
+    """Copy the original of an item into a file, which appears only when it is what was recorded."""
+    _copy(out, item, to, reason, manner="downloads", profile=profile)
+
+
+def watch(
+    out: Output,
+    item: ItemNamed,
+    to: Annotated[Path, typer.Option("--out", "-o", help="The file to write, for your player; remove it afterwards.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, where your role has to say it.")] = None,
+    profile: ProfileName = "default",
+) -> None:
+    """Have an item to watch; that you did, and how much of it, enters its chain of custody."""
+    _copy(out, item, to, reason, manner="viewings", profile=profile)
+
+
+def _copy(out: Output, item: str, to: Path, reason: str | None, *, manner: str, profile: str) -> None:
+    """Begin a viewing, read it whole into the file, and end it, whatever came of it."""
+    with profiles.signed_in(profile) as connection:
+        viewing = connection.post(f"{ITEMS}/{quote(item, safe='')}/{manner}", {"reason": reason} if reason else {})
+        try:
+            with connection.stream("GET", viewing["footage"]) as answer:
+                size = int(answer.headers.get("content-length", "0"))
+                recorded = answer.headers.get("etag", "").strip('"')
+                with out.progress(to.name, total=size) as advance:
+                    write_whole(to, advancing(answer.iter_raw(), advance), check=partial(_require_recorded, recorded))
+        finally:
+            ended = connection.post(f"/api/v1/viewings/{viewing['id']}/end", {})
+    out.verified(to.name, f"{readable_size(size)}, as recorded at its receipt", size=size)
+    out.sum_up(file=str(to), size=size, viewing=ended)
+
+
+def _require_recorded(recorded: str, path: Path) -> None:
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != recorded:
+        raise IntegrityError(
+            "what arrived is not the original as it was recorded, and was not kept", next_step="run it again"
+        )
 
 
 def _row(item: dict[str, Any]) -> list[str]:

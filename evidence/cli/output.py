@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -345,3 +345,10 @@ class _Paced:
 def _fraction(done: int, total: int | None, unit: Unit) -> str:
     write = readable_size if unit == "byte" else str
     return f"{write(done)} of {write(total)}" if total is not None else write(done)
+
+
+def advancing(blocks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
+    """Yield the blocks, and move a bar on by each."""
+    for block in blocks:
+        yield block
+        advance(len(block))

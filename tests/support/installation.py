@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support.zygote import zygote
+
 PASSWORD = "only-for-the-tests-2026"
 AGENCY = "Riverbend Police Department"
 ADMIN, TECHNICIAN, OFFICER = "admin@riverbend.example", "tech@riverbend.example", "officer@riverbend.example"
@@ -88,16 +90,20 @@ class Installation:
         environment: Mapping[str, str] | None = None,
         under: Sequence[str] = (),
     ) -> Ended:
-        """Run one command to its end."""
-        ended = subprocess.run(
-            [*under, *command(*arguments)],
-            env=self.environment(**(environment or {})),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-            timeout=120,
-        )
+        """Run one command to its end; `under` another program as a process from scratch."""
+        own = self.environment(**(environment or {}))
+        if under:
+            ended = subprocess.run(
+                [*under, *command(*arguments)],
+                env=own,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+                timeout=120,
+            )
+        else:
+            ended = zygote().run(list(map(str, arguments)), own, timeout=120)
         assert ended.returncode in expect, (arguments, ended.returncode, ended.stdout[-2000:], ended.stderr[-2000:])
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 

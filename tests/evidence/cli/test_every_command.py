@@ -88,6 +88,42 @@ def a_detectives_case(room: Installation, *, closed: bool) -> Arguments:
     return list(asked)
 
 
+def a_unit(room: Installation) -> str:
+    name = f"Unit {os.urandom(4).hex()}"
+    room.run("unit", "found", name, "--profile", "admin")
+    return name
+
+
+def a_member(room: Installation, _folder: Path) -> Arguments:
+    unit = a_unit(room)
+    room.run("unit", "join", unit, OFFICER, "--profile", "admin")
+    return [unit, OFFICER, "--profile", "admin"]
+
+
+def an_incident(room: Installation) -> str:
+    number = f"26-{os.urandom(4).hex()}"
+    room.run("incident", "declare", number, "--reason", "x")
+    return number
+
+
+def a_listing(room: Installation, _folder: Path) -> Arguments:
+    """List the officer, and sign in an investigator to whom their statement may be given."""
+    email, number = f"{os.urandom(4).hex()}@riverbend.example", f"26-{os.urandom(4).hex()}"
+    room.run("account", "create", "--email", email, "--name", "S", "--role", "supervisor", "--profile", "admin")
+    room.run("unit", "join", a_unit(room), email, "--supervises", "--profile", "admin")
+    room.run("sign-in", "--email", email, "--profile", "supervisor")
+    room.run("incident", "declare", number, "--reason", "x", "--profile", "supervisor")
+    said = room.run("incident", "list-person", number, OFFICER, "--reason", "x", "--json", "--profile", "supervisor")
+    listing = said.summary["result"]["incident"]["listings"][0]["id"]
+    return [number, listing, "--reason", "x", "--profile", "supervisor"]
+
+
+def an_entry(room: Installation, folder: Path) -> Arguments:
+    item = a_number(room, folder)
+    said = room.run("access", "allow", item, OFFICER, "--reason", "x", "--json")
+    return [item, said.summary["result"]["access"]["entries"][0]["id"], "--reason", "x"]
+
+
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "migrate": lambda room, folder: [],
     "doctor": lambda room, folder: [],
@@ -106,6 +142,23 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "item list": lambda room, folder: [],
     "item show": lambda room, folder: [a_number(room, folder), "--custody"],
     "item add": lambda room, folder: [a_file(folder)],
+    "item download": lambda room, folder: [a_number(room, folder), "--out", folder / "o.mp4", "--reason", "x"],
+    "item watch": lambda room, folder: [a_number(room, folder), "--out", folder / "w.mp4", "--reason", "x"],
+    "unit found": lambda room, folder: [f"Unit {os.urandom(4).hex()}", "--profile", "admin"],
+    "unit list": lambda room, folder: ["--profile", "admin"],
+    "unit join": lambda room, folder: [a_unit(room), OFFICER, "--supervises", "--profile", "admin"],
+    "unit leave": a_member,
+    "access allow": lambda room, folder: [a_number(room, folder), OFFICER, "--reason", "x", "--until", "2099-01-01"],
+    "access end": an_entry,
+    "access restrict": lambda room, folder: [a_number(room, folder), "restricted", "--reason", "x"],
+    "access who": lambda room, folder: [a_number(room, folder), "--at", "2099-01-01", "--profile", "admin"],
+    "access why": lambda room, folder: [a_number(room, folder)],
+    "access do-not-disclose": lambda room, folder: [a_number(room, folder), "--reason", "x"],
+    "incident declare": lambda room, folder: [f"26-{os.urandom(4).hex()}", "--reason", "x"],
+    "incident show": lambda room, folder: [an_incident(room)],
+    "incident list-person": lambda room, folder: [an_incident(room), OFFICER, "--reason", "x"],
+    "incident statement": a_listing,
+    "incident cover": lambda room, folder: [an_incident(room), a_number(room, folder), "--reason", "x"],
     "case open": lambda room, folder: [f"26-{os.urandom(4).hex()}", "--title", "State v. Marsh"],
     "case list": lambda room, folder: [],
     "case show": lambda room, folder: [a_case(room)],
