@@ -19,6 +19,12 @@ NAMED_IN_PATHS: Mapping[str, str] = {
     "account_id": "account",
     "dock_id": "dock",
     "upload_id": "upload",
+    "unit": "unit",
+    "entry_id": "entry",
+    "incident": "incident",
+    "listing_id": "listing",
+    "email": "email",
+    "viewing_id": "viewing",
 }
 """Parameter of an address -> kind of thing it names (tests/support/town.py makes one of each)."""
 

@@ -17,7 +17,7 @@ from auth import units
 from auth.models import Account, Agency, RoleAssignment, Unit
 from auth.principals import Role
 from auth.roles import FOR_NO_ACCOUNT
-from evidence.access import lists
+from evidence.access import incidents, lists
 from evidence.cases import assignments, case_files, exhibits, referrals
 from evidence.cases.models import CaseFile
 from evidence.database import unit_of_work
@@ -141,12 +141,16 @@ def things(
             at=at,
             request_id=str(new_id()),
         )
+        about = session.get_one(Account, helper.principal.id)
+        entry = lists.put(session, item, about, extent="view", reason="helps", **how)
+        declared = incidents.declare(session, secret, reason="shots fired", **how)
+        listing = incidents.enlist(session, declared, about, "involved", reason="fired", **how)
         loose = an_item_on_the_books(session, room, (of or by).principal, filename=f"{secret}.mp4", incident=secret)
         loose.access_class = access_class
         if of and of.principal.kind == "account":
             _speak_for(session, room, of, item, loose, case, unit, how)
         session.flush()
-        unit_id, ids = unit.id, (item.id, loose.id, case.id)
+        unit_id, ids = unit.id, (item.id, loose.id, case.id, declared.id)
         made = Things(
             {
                 "item": str(item.id),
@@ -159,6 +163,11 @@ def things(
                 "account": str(helper.principal.id),
                 "email": f"{helper.principal.name}@riverbend.example",
                 "dock": str(dock.principal.id),
+                "unit": secret,
+                "entry": str(entry.id),
+                "incident": str(declared.id),
+                "listing": str(listing.id),
+                "viewing": str(uuid4()),  # nobody has watched any of it
             },
             (secret, str(item.id), str(loose.id), str(case.id), str(upload.id), str(dock.principal.id)),
         )
@@ -170,14 +179,17 @@ def _put_into(room: Room, unit_id: UUID, ids: tuple[UUID, ...]) -> None:
     """Put things into a unit they were not made in, which is nobody's right who runs the application."""
     assert room.settings.owner_database_url is not None
     with psycopg.connect(driver_url(room.settings.owner_database_url.get_secret_value())) as connection:
-        for table in ("evidence_item", "case_file"):
+        for table in ("evidence_item", "case_file", "critical_incident"):
             connection.execute(f"UPDATE {table} SET unit_id = %s WHERE id = ANY(%s)", [unit_id, list(ids)])
 
 
 def missing() -> Things:
     """Name what is not there, by names that could be."""
-    kinds = ("item", "loose_item", "case", "assignment", "referral", "upload", "account", "dock")
-    return Things({kind: str(uuid4()) for kind in kinds} | {"email": "nobody@riverbend.example", "exhibit": "4711"})
+    kinds = ("item", "loose_item", "case", "assignment", "referral", "upload", "account", "dock", "unit")
+    more = ("entry", "incident", "listing", "viewing")
+    return Things(
+        {kind: str(uuid4()) for kind in (*kinds, *more)} | {"email": "nobody@riverbend.example", "exhibit": "4711"}
+    )
 
 
 def _speak_for(
