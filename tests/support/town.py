@@ -110,7 +110,7 @@ def things(
     with unit_of_work(room.sessions) as session:
         at = room.clock()
         how: dict[str, Any] = {"by": by.principal, "at": at, "request_id": str(new_id())}
-        unit = Unit(agency_id=agency, name=secret, founded_at=at)
+        unit = Unit(agency_id=agency, name=f"Unit {new_id().hex[-12:]}", founded_at=at)  # of an agency, without a class
         session.add(unit)
         session.flush()
         item = an_item_on_the_books(
@@ -163,7 +163,7 @@ def things(
                 "account": str(helper.principal.id),
                 "email": f"{helper.principal.name}@riverbend.example",
                 "dock": str(dock.principal.id),
-                "unit": secret,
+                "unit": unit.name,
                 "entry": str(entry.id),
                 "incident": str(declared.id),
                 "listing": str(listing.id),
