@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-BENCHMARKS = ("custody", "verification", "storage", "ingest", "wall")
+BENCHMARKS = ("custody", "verification", "storage", "ingest", "wall", "access", "oracle")
 
 
 def main(names: list[str]) -> None:

@@ -4,13 +4,15 @@ A problem says what happened, why, and the next step; never a text that we did n
 ourselves.  What nobody expected is answered with 500 and a reference, and the log has the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from auth import errors as auth_errors
@@ -47,14 +49,55 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
 
 MEDIA_TYPE = "application/problem+json"
 
+ANYWHERE = (400, 401, 403, 404, 409, 413, 422, 500, 503)
+"""Statuses with which any operation may refuse or fail, as the interface is described."""
+
+OF_UPLOADS = (410, 412, 415, 423, 460, 507)
+"""And those that only an upload meets."""
+
+
+class Problem(BaseModel):
+    """What went wrong, why, and the next step (RFC 9457). Some kinds carry further members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:evidence-room:problem:not-found"])
+    title: str
+    status: int
+    detail: str
+    next_step: str
+    request_id: str = Field(description="Name it to whoever runs this installation.")
+
 
 def install(app: FastAPI) -> None:
-    """Answer every error of the application as a problem."""
+    """Answer every error of the application as a problem, and say so in the description of the interface."""
     app.add_exception_handler(errors.EvidenceError, _expected)
     app.add_exception_handler(auth_errors.AuthError, _expected)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(Exception, _unexpected)
+    app.openapi = partial(_described, app, app.openapi)  # type: ignore[method-assign]  # as FastAPI has it done
+
+
+def _described(app: FastAPI, describe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Describe the interface, with the problems that each operation may answer with."""
+    if app.openapi_schema is None:
+        described = describe()
+        schemas = described["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema()
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        titles = {status: title for status, _, title in STATUS.values()} | {
+            500: "Unexpected",
+            422: "Not as it has to be",
+        }
+        for path in described["paths"].values():
+            for operation in path.values():
+                statuses = ANYWHERE + (OF_UPLOADS if "Uploads" in operation.get("tags", ()) else ())
+                for status in statuses:
+                    operation["responses"][str(status)] = {"description": titles[status], "content": content}
+    return describe()
 
 
 def problem(

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -98,6 +98,10 @@ UploadChecksum = Annotated[
 
 TUS = [Depends(speaks_tus)]
 
+SEALING: dict[int | str, dict[str, Any]] = {
+    202: {"description": "It has all its bytes and is being read back; ask again."}
+}
+
 
 class UploadShown(BaseModel):
     """One upload, as whoever opened it sees it."""
@@ -131,7 +135,7 @@ async def discover_uploads(room: AppRoom) -> Response:
     )
 
 
-@router.post("", status_code=201, dependencies=TUS)
+@router.post("", status_code=201, dependencies=TUS, responses=SEALING)
 @router.post("/", status_code=201, dependencies=TUS, include_in_schema=False)  # a redirected POST loses its client
 async def open_upload(
     request: Request,
@@ -168,7 +172,7 @@ async def open_upload(
     return answer
 
 
-@router.head("/{upload_id}", dependencies=TUS)
+@router.head("/{upload_id}", dependencies=TUS, responses=SEALING)
 async def show_offset(
     request: Request, upload_id: UUID, room: AppRoom, intake: AppIntake, principal: Sender, request_id: RequestId
 ) -> Response:
@@ -190,7 +194,7 @@ async def show_offset(
     return answer
 
 
-@router.patch("/{upload_id}", status_code=204, dependencies=TUS)
+@router.patch("/{upload_id}", status_code=204, dependencies=TUS, responses=SEALING)
 async def append_upload(
     request: Request,
     entrance: Entrance,

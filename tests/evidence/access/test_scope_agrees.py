@@ -1,36 +1,57 @@
 """A list shows exactly what one look at each item or case would, for every role and generated worlds."""
 
 from collections import Counter
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from random import Random
-from typing import Any, get_args
+from typing import Any, cast, get_args
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy.orm import Session
 
-from auth.models import Account, Agency
+from auth import units
+from auth.models import Account, Agency, Unit
 from auth.principals import Principal, Role
 from evidence import access
-from evidence.access import Action, Thing, reach, scope
+from evidence.access import Action, Thing, incidents, lists, reach, scope
+from evidence.access.models import Extent
 from evidence.cases import assignments, case_files, exhibits, merging, referrals
-from evidence.cases.models import CaseFile
+from evidence.cases.models import CaseFile, CaseKind
 from evidence.database import unit_of_work
+from evidence.engines.postgres import Cluster
 from evidence.errors import NotFoundError, RefusedError
 from evidence.ids import new_id
-from evidence.items.models import EvidenceItem
+from evidence.items import search
+from evidence.items.models import AccessClass, EvidenceItem
 from evidence.room import Room
 from tests.support.builders import an_item_on_the_books
+from tests.support.database import Database, database_from, driver_url
 from tests.support.people import a_dock, a_person
+from tests.support.rooms import room_for
 
 BADGES = ["4711", "4712", None]
+CLASSES = get_args(AccessClass)
 
 
 World = tuple[list[EvidenceItem], list[CaseFile], list[Principal]]
 
 
-@pytest.fixture
-def world(room: Room) -> World:
+@pytest.fixture(scope="module")
+def database(cluster: Cluster, template: str) -> Iterator[Database]:
+    with database_from(cluster, template) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def room(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    with room_for(database, tmp_path_factory.mktemp("world")) as room:
+        yield room
+
+
+@pytest.fixture(scope="module")
+def world(room: Room, database: Database) -> World:
     """Items and cases of two agencies by several people, and somebody of every role in both."""
     choose = Random(4711)
     agencies = ["Riverbend Police Department", "Millbrook Police Department"]
@@ -47,16 +68,91 @@ def world(room: Room) -> World:
             for _ in range(60)
         ]
         cases = [a_case(session, room, choose.choice(people), items, people, choose) for _ in range(24)]
-    for one, into in zip(cases[:6], cases[6:12], strict=True):
-        if one.agency_id == into.agency_id:
-            with unit_of_work(room.sessions) as session:
-                one, into = (session.get_one(CaseFile, each.id) for each in (one, into))
+        for one, into in zip(cases[:6], cases[6:12], strict=True):
+            if (one.agency_id, one.kind) == (into.agency_id, into.kind):
                 by: dict[str, Any] = {"by": people[0], "at": room.clock(), "request_id": str(new_id())}
                 merging.merge(session, one, into, reason="one incident", **by)
-    with unit_of_work(room.sessions) as session:
+        assert any(each.merged_into_id for each in cases)
+        founded = [
+            some_units(session, room, agency_id, people, choose)
+            for agency_id in sorted({each.agency_id for each in items})
+        ]
+        made: list[EvidenceItem | CaseFile] = [*items, *cases]
+        for each in made:
+            each.access_class = choose.choices(CLASSES, [3, 1, 1])[0]
+            on_its_list(session, room, each, people, founded, choose)
+        session.flush()
+        put = {
+            each.id: choose.choice(units_of)
+            for units_of in founded
+            for each in made
+            if units_of[0].agency_id == each.agency_id
+        }
+        by_unit = [(each, unit.id) for each, unit in put.items() if choose.random() < 0.7]
+        incident(session, room, items, people, choose)
+    with psycopg.connect(driver_url(database.superuser_url)) as connection:
+        for table in ("evidence_item", "case_file"):
+            for thing_id, unit_id in by_unit:
+                connection.execute(f"UPDATE {table} SET unit_id = %s WHERE id = %s", [unit_id, thing_id])
+    with unit_of_work(room.sessions) as session:  # as they are now
+        items = [session.get_one(EvidenceItem, each.id) for each in items]
         cases = [session.get_one(CaseFile, each.id) for each in cases]
-    assert any(each.merged_into_id for each in cases)
     return items, cases, people + docks
+
+
+def some_units(session: Session, room: Room, agency_id: UUID, people: list[Principal], choose: Random) -> list[Unit]:
+    """Found units, some of whose people have left and some of whom supervise."""
+    ours = [each for each in people if each.agency_id == agency_id]
+    founded = [
+        units.found(session, room.recorder, f"Unit {number}", by=ours[0], at=room.clock(), request_id=str(new_id()))
+        for number in range(3)
+    ]
+    for unit in founded:
+        for person in choose.sample(ours[1:], 8):
+            how: dict[str, Any] = {"by": ours[0], "at": room.clock(), "request_id": str(new_id())}
+            account = session.get_one(Account, person.id)
+            units.join(session, room.recorder, unit, account, supervises=choose.random() < 0.6, **how)
+            if choose.random() < 0.25:
+                units.leave(session, room.recorder, unit, account, **how | {"at": room.clock()})
+    return founded
+
+
+def on_its_list(
+    session: Session,
+    room: Room,
+    of: EvidenceItem | CaseFile,
+    people: list[Principal],
+    founded: list[list[Unit]],
+    choose: Random,
+) -> None:
+    """Put people and units on its access list; some entries have ended, some have run out."""
+    by = next(each for each in people if each.agency_id == of.agency_id and not each.roles)
+    for _ in range(choose.choice([0, 0, 1, 2])):
+        at = room.clock()
+        named: Account | Unit = session.get_one(Account, choose.choice([each for each in people if each != by]).id)
+        if choose.random() < 0.4:
+            named = choose.choice(choose.choice(founded))
+        extent: Extent = choose.choice(["view", "work"])
+        how: dict[str, Any] = {"by": by, "reason": "helps", "request_id": str(new_id())}
+        runs_out = at + timedelta(microseconds=1) if choose.random() < 0.25 else None
+        try:
+            entry = lists.put(session, of, named, extent=extent, at=at, expires_at=runs_out, **how)
+        except RefusedError:
+            continue  # nobody puts their own unit on a list
+        if runs_out is None and choose.random() < 0.25:
+            lists.end(session, of, entry.id, at=room.clock(), **how)
+
+
+def incident(session: Session, room: Room, items: list[EvidenceItem], people: list[Principal], choose: Random) -> None:
+    """Declare a critical incident that covers some items and lists some people: no list grows shorter by it."""
+    item = choose.choice(items)
+    by = next(each for each in people if each.agency_id == item.agency_id)
+    how: dict[str, Any] = {"by": by, "at": room.clock(), "reason": "shots fired", "request_id": str(new_id())}
+    number = {name: how[name] for name in ("by", "at", "reason", "request_id")}
+    declared = incidents.declare(session, "26-0001", **number)
+    incidents.cover(session, declared, item, **how)
+    for person in choose.sample(people, 5):
+        incidents.enlist(session, declared, session.get_one(Account, person.id), "involved", **how)
 
 
 def a_case(
@@ -64,7 +160,8 @@ def a_case(
 ) -> CaseFile:
     """Open a case with some exhibits, people and referrals, of which some have ended."""
     by: dict[str, Any] = {"by": opener, "at": room.clock(), "request_id": str(new_id())}
-    case = case_files.open_new(session, number=str(new_id()), title="A case", **by)
+    kind: CaseKind = "internal_affairs" if choose.random() < 0.3 else "criminal"
+    case = case_files.open_new(session, number=str(new_id()), title="A case", kind=kind, **by)
     for item in choose.sample([each for each in items if each.agency_id == case.agency_id], 5):
         exhibit = exhibits.link(session, case, item, **by)
         if choose.random() < 0.3:
@@ -98,11 +195,24 @@ def test_the_list_is_what_one_look_at_each_allows(room: Room, world: World) -> N
             assert read == allowed(person, "evidence.list", things, at=now, content=True), person.roles
             read_cases = {case.id for case in session.scalars(scope.visible_cases(person, at=now, content=True))}
             assert read_cases == allowed(person, "case.read", things_of_cases, at=now, content=True), person.roles
+            # What is shown of each says no more in the list than one look would.
+            for found, action in ((things, "evidence.list"), (things_of_cases, "case.read")):
+                decided = [access.allow(person, cast("Action", action), thing, at=now) for thing in found.values()]
+                seen["stubs"] += sum(each.allowed and not each.content for each in decided)
+                seen["refused"] += sum(not each.allowed for each in decided)
+            require_pages_of(session, person, listed, at=now)
         seen["items"] += len(listed)
         seen["cases"] += len(listed_cases)
         seen["items known and not read"] += len(listed - read)
         seen["cases known and not read"] += len(listed_cases - read_cases)
         seen["merged cases read"] += sum(case.merged_into_id is not None for case in cases if case.id in read_cases)
+        for name, visible in (
+            ("items", [things[each] for each in listed]),
+            ("cases", [things_of_cases[each] for each in listed_cases]),
+        ):
+            seen[f"{name} by unit"] += sum(person.id in each.supervisors for each in visible)
+            seen[f"{name} by list"] += sum(person.id in each.granted for each in visible)
+            seen[f"{name} that are confidential"] += sum(each.access_class == "confidential" for each in visible)
         for role in person.roles & {"detective", "prosecutor"}:
             seen[f"items by the case of a {role}"] += len(listed)
         seen["items of another agency"] += sum(things[each].agency_id != person.agency_id for each in listed)
@@ -111,7 +221,20 @@ def test_the_list_is_what_one_look_at_each_allows(room: Room, world: World) -> N
         )
 
     assert seen["items"] > len(items), "a world in which nobody sees anything proves nothing"
-    assert len(+seen) == 9, seen
+    assert len(+seen) == 17, seen
+
+
+def require_pages_of(session: Session, person: Principal, listed: set[UUID], *, at: datetime) -> None:
+    """Page through the list: what is hidden leaves no gap, no short page and no cursor that names it."""
+    paged: list[UUID] = []
+    after = None
+    while True:
+        page = search.page(session, scope.visible_items(person, at=at), after=after, limit=7)
+        paged += [each.id for each in page]
+        if len(page) < 7:
+            break
+        after = page[-1].id
+    assert paged == sorted(listed)
 
 
 def allowed(

@@ -132,6 +132,23 @@ def counts(world: World, by: Principal | None) -> dict[str, int]:
         return {table: session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in walled}
 
 
+UNFILLED = {
+    "custody_receipt",
+    "viewing",
+    "expectation",
+    "fulfilment",
+    "incident_number",
+    "external_reference",
+    "case_number",
+    "case_number_pattern",
+    "approval_request",
+    "approval",
+    "broken_glass",
+    "notice",
+}
+"""What this world has no row of; each stands behind its policy all the same."""
+
+
 def test_every_table_shows_each_its_own_and_nobody_everything(house: tuple[World, Database]) -> None:
     world, database = house
     everything = counts(world, None)
@@ -146,7 +163,7 @@ def test_every_table_shows_each_its_own_and_nobody_everything(house: tuple[World
     own_chain = mine.pop("custody_record"), mine.pop("custody_disclosure")
     agencies = mine.pop("agency")
 
-    assert {table for table, rows in everything.items() if rows == 0} <= {"custody_receipt", "viewing"}
+    assert {table for table, rows in everything.items() if rows == 0} <= UNFILLED
     assert {table: rows for table, rows in mine.items() if rows} == {"account": 1, "role_assignment": roles}
     assert agencies == everything["agency"]
     assert 0 < own_chain[0] < everything["custody_record"]

@@ -1,0 +1,64 @@
+"""Requests made up from the description of the interface, by schemathesis, and its checks of every answer."""
+
+from collections import Counter
+from itertools import cycle
+from typing import Any, cast
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.testclient import TestClient
+
+from evidence.main import create_app
+from tests.support.town import Town
+
+SCHEMA = schemathesis.openapi.from_dict(create_app().openapi())
+
+OPERATIONS: list[Any] = [cast("Ok[Any]", found).ok() for found in SCHEMA.get_all_operations()]
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+def fuzz(client: TestClient, town: Town, operation: Any, *, examples: int) -> Counter[int]:
+    """Ask an operation so many times with what it allows, and as many with what it does not; count the statuses."""
+    statuses: Counter[int] = Counter()
+    people = cycle([*(person.headers for person in town.people.values()), town.nobody.headers, {}])
+    modes = [schemathesis.GenerationMode.POSITIVE]
+    if operation.path_parameters or operation.query or operation.body:
+        modes.append(schemathesis.GenerationMode.NEGATIVE)  # else all it takes is text, of which any is allowed
+    for mode in modes:
+
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Any) -> None:
+            asked = case.as_transport_kwargs(headers=next(people))
+            url = asked.pop("url")
+            asked.pop("cookies", None)
+            if isinstance(asked.get("data"), bytes | str):
+                asked["content"] = asked.pop("data")
+            answer = client.request(asked.pop("method"), url, **asked)
+            statuses[answer.status_code] += 1
+            case.validate_response(answer, checks=CHECKS)
+
+        ask()
+    return statuses
