@@ -12,9 +12,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from auth import units
 from auth.principals import Principal
 from evidence import access
-from evidence.access import Action, Decision, Thing, incidents, lists, scope
-from evidence.access.facts import NOBODY
-from evidence.access.models import CriticalIncident
+from evidence.access import Action, Decision, Thing, gates, glass, incidents, lists, scope
+from evidence.access.facts import CONDITIONS, NOBODY, SAID, Asked
+from evidence.access.models import BrokenGlass, CriticalIncident
 from evidence.cases import standing
 from evidence.cases.models import CaseFile
 from evidence.errors import ConflictError, NotFoundError, RefusedError
@@ -56,14 +56,54 @@ def item(
     reachable = scope.reachable_items(principal, action, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
     found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:
-        raise NotFoundError(
-            "There is no such evidence item, or none you may know of.",
-            next_step="Check the number; `evidence item list` shows what you may see.",
-        )
+        raise _no_such_item()
     known = thing(session, found, at=at)
     decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
     readable = access.allow(principal, "evidence.read_meta", known, at=at)
     return Seen(found, known, decision.content and readable.content)
+
+
+def behind_glass(session: Session, principal: Principal, named: str, *, at: datetime) -> EvidenceItem:
+    """Return the item of that id or number, of one's own agency, to break the glass before it.
+
+    Raises NotFoundError and ConflictError as `item`; RefusedError for whoever has no such right, no
+    fresh sign-in, or has to make their statement first.
+    """
+    if not principal.roles & gates.GLASS_ROLES:
+        raise _refused("break-glass", "your role does not include it")
+    found = _only(
+        session.scalars(
+            scope.behind_glass(principal).where(_is(named, EvidenceItem.id, EvidenceItem.number)).limit(2)
+        ).all()
+    )
+    if found is None:
+        raise _no_such_item()
+    known = thing(session, found, at=at)
+    if principal.id in known.barred:
+        raise _refused("break-glass", gates.BEFORE_STATEMENT)
+    if not CONDITIONS["step"](Asked(principal=principal, action="evidence.stream", thing=known, at=at)):
+        raise _refused("break-glass", SAID["step"])
+    return found
+
+
+def may_review(principal: Principal, *, at: datetime) -> bool:
+    """Say whether the principal may review what others did in its agency: it reads the audit, with what it says."""
+    decision = access.allow(principal, "audit.read", Thing(agency_id=principal.agency_id), at=at)
+    return decision.allowed and decision.content
+
+
+def require_reviewer(principal: Principal, *, at: datetime) -> None:
+    """Raise RefusedError unless the principal may review."""
+    if not may_review(principal, at=at):
+        raise _refused("audit.read", "your role reads no audit of the agency")
+
+
+def broken_glass(session: Session, principal: Principal, id: UUID, *, at: datetime) -> BrokenGlass:
+    """Return a use of break-glass that the principal may know of: its own, or of its agency if it may review."""
+    used = glass.of_agency(session, principal.agency_id, id)
+    if used.account_id != principal.id and not may_review(principal, at=at):
+        raise glass.no_such_use()
+    return used
 
 
 def case(
@@ -106,6 +146,7 @@ def things(session: Session, of: Collection[EvidenceItem], *, at: datetime) -> d
     supervisors = units.supervisors(session, {each.unit_id for each in of if each.unit_id}, at=at)
     granted = lists.granted_of_items(session, ids, at=at)
     listed = incidents.of_items(session, ids, at=at)
+    broken = glass.of_items(session, ids, at=at)
     return {
         each.id: Thing(
             agency_id=each.agency_id,
@@ -115,6 +156,7 @@ def things(session: Session, of: Collection[EvidenceItem], *, at: datetime) -> d
             supervisors=supervisors[each.unit_id] if each.unit_id else NOBODY,
             access_class=each.access_class,
             granted=granted.get(each.id, {}),
+            broken_glass=broken[each.id],
             listed=listed[each.id].everybody,
             barred=listed[each.id].barred,
             do_not_disclose=each.do_not_disclose,
@@ -159,23 +201,36 @@ def incident(
         raise NotFoundError(
             "There is no such critical incident, or none you may know of.", next_step="Check its number."
         )
-    covered = session.scalars(incidents.covered_items(found)).all()
-    thing = Thing(
-        agency_id=found.agency_id,
-        supervisors=units.supervisors(session, [found.unit_id], at=at)[found.unit_id] if found.unit_id else NOBODY,
-        cases=tuple(each for cases in standing.of_items(session, covered, at=at).values() for each in cases),
-        listed=frozenset(account.id for _, account in incidents.listings(session, found)),
-    )
-    _require(access.allow(principal, action, thing, at=at, reason=reason), action)
+    _require(access.allow(principal, action, thing_of_incident(session, found, at=at), at=at, reason=reason), action)
     return found
+
+
+def thing_of_incident(session: Session, of: CriticalIncident, *, at: datetime) -> Thing:
+    """Say of the critical incident what the rules may ask at that instant."""
+    covered = session.scalars(incidents.covered_items(of)).all()
+    return Thing(
+        agency_id=of.agency_id,
+        supervisors=units.supervisors(session, [of.unit_id], at=at)[of.unit_id] if of.unit_id else NOBODY,
+        cases=tuple(each for cases in standing.of_items(session, covered, at=at).values() for each in cases),
+        listed=frozenset(account.id for _, account in incidents.listings(session, of)),
+    )
 
 
 def _require(decision: Decision, action: Action) -> Decision:
     if not decision.allowed:
-        raise RefusedError(
-            f"{action} is refused: {decision.reason}.", next_step="Ask whoever runs your agency's roles."
-        )
+        raise _refused(action, decision.reason)
     return decision
+
+
+def _refused(what: str, why: str) -> RefusedError:
+    return RefusedError(f"{what} is refused: {why}.", next_step="Ask whoever runs your agency's roles.")
+
+
+def _no_such_item() -> NotFoundError:
+    return NotFoundError(
+        "There is no such evidence item, or none you may know of.",
+        next_step="Check the number; `evidence item list` shows what you may see.",
+    )
 
 
 def _only(found: Sequence[Named]) -> Named | None:

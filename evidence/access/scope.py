@@ -9,9 +9,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from auth import units
 from auth.principals import Principal
-from evidence.access import lists
+from evidence.access import glass, lists
 from evidence.access.actions import Action
-from evidence.access.gates import MANAGING
+from evidence.access.gates import BREAKABLE, GLASS_ROLES, MANAGING
 from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
 from evidence.cases import standing
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
@@ -22,13 +22,23 @@ Condition = Callable[[Principal, datetime], ColumnElement[bool]]
 
 def visible_items(principal: Principal, *, at: datetime) -> Select[EvidenceItem]:
     """Select the evidence items whose existence the principal may know of."""
-    return select(EvidenceItem).where(
+    return select(EvidenceItem).where(_is_visible(principal, at))
+
+
+def _is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
+    return and_(
         _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at),
         or_(
             EvidenceItem.access_class != "confidential",
             *(_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS),
         ),
     )
+
+
+def behind_glass(principal: Principal) -> Select[EvidenceItem]:
+    """Select the items that the principal may name to break the glass before them: any of their agency."""
+    might = true() if principal.roles & GLASS_ROLES else false()
+    return select(EvidenceItem).where(EvidenceItem.agency_id == principal.agency_id, might)
 
 
 def visible_cases(principal: Principal, *, at: datetime) -> Select[CaseFile]:
@@ -45,8 +55,14 @@ def visible_cases(principal: Principal, *, at: datetime) -> Select[CaseFile]:
 def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Select[EvidenceItem]:
     """Select the items that the principal may name for this action: those visible, unless it manages classes.
 
-    Whoever opens a confidential item again, or lets somebody in, has to be able to name it.
+    Whoever opens a confidential item again, or lets somebody in, has to be able to name it; and so
+    has whoever has broken the glass before it.
     """
+    if action in BREAKABLE:
+        opened = and_(
+            EvidenceItem.agency_id == principal.agency_id, EvidenceItem.id.in_(glass.items_opened_to(principal, at=at))
+        )
+        return select(EvidenceItem).where(or_(_is_visible(principal, at), opened))
     if action not in MANAGING:
         return visible_items(principal, at=at)
     return select(EvidenceItem).where(_may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at))

@@ -7,7 +7,7 @@ chain, never on the item's.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 from fastapi.concurrency import run_in_threadpool
@@ -22,6 +22,9 @@ from evidence.custody.events import AccessRefused, Actor
 from evidence.database import unit_of_work
 from evidence.errors import RefusedError
 from evidence.room import Room
+
+Refusable = Action | Literal["approval"]
+"""What a refusal is recorded of: an action, or the deciding of a request, whose action is not told before one may."""
 
 Reason = Annotated[str | None, Query(max_length=2000, description="Why; kept with the act where it is required.")]
 
@@ -117,7 +120,7 @@ class CaseForReason:
 
 @contextmanager
 def refusal_recorded(
-    room: Room, principal: Principal, action: Action, *, request_id: str, named: str | None = None
+    room: Room, principal: Principal, action: Refusable, *, request_id: str, named: str | None = None
 ) -> Iterator[None]:
     """Enter in the principal's own chain what is refused in the block, and let the refusal go on."""
     try:
@@ -128,7 +131,13 @@ def refusal_recorded(
 
 
 def record_refusal(
-    room: Room, principal: Principal, action: Action, *, request_id: str, reason: str, named: str | None = None
+    room: Room,
+    principal: Principal,
+    action: Refusable,
+    *,
+    request_id: str,
+    reason: str,
+    named: str | None = None,
 ) -> None:
     """Enter a refusal in the principal's own chain, in a unit of work of its own: the request's is rolled back."""
     with unit_of_work(room.sessions) as session:
