@@ -34,6 +34,8 @@ from transcode.settings import TranscodeSettings
 AGENCY = "Riverbend Police Department"
 OFFICE = "City Attorney of Riverbend"
 OFFICE_ADMIN, ATTORNEY = "office@attorney.riverbend.example", "j.okafor@attorney.riverbend.example"
+CLERK, OFFICE_CLERK = "city.clerk@riverbend.example", "clerk@attorney.riverbend.example"
+"""The second administrators, who only ever approve."""
 CASE, OTHER_CASE = "26-118204", "26-118207"
 ADMIN, TECHNICIAN, OFFICER = "chief.admin@riverbend.example", "e.tech@riverbend.example", "o.vega@riverbend.example"
 PASSWORD = "only-for-the-demo-2026"  # noqa: S105  # the demo's accounts live on this machine and hold nothing real
@@ -145,9 +147,9 @@ def begin(folder: Path) -> Story:
     _empty(folder)
     port = _free_port()
     story = Story(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
-    story.run("migrate")
-    story.run("admin", "create", "--email", ADMIN, "--name", "Chief Admin", "--agency", AGENCY)
-    story.run("admin", "create", "--email", OFFICE_ADMIN, "--name", "Office Admin", "--agency", OFFICE)
+    for agency, administrator, clerk in ((AGENCY, ADMIN, CLERK), (OFFICE, OFFICE_ADMIN, OFFICE_CLERK)):
+        two = ("--administrator", f"Chief Admin <{administrator}>", "--administrator", f"City Clerk <{clerk}>")
+        story.run("init", "--agency", agency, *two)
     return story
 
 
@@ -247,18 +249,28 @@ def people(story: Story) -> None:
     story.run("sign-in", "--email", ADMIN, profile="admin")
     story.run("sign-in", "--email", OFFICE_ADMIN, profile="office")
     made = ("--email", ATTORNEY, "--name", "J. Okafor", "--role", "prosecutor")
-    story.run("account", "create", *made, profile="office")
+    story.run("sign-in", "--email", CLERK, profile="clerk")
+    story.run("sign-in", "--email", OFFICE_CLERK, profile="office-clerk")
+    _account(story, *made, by="office", approved_by="office-clerk")
     story.run("sign-in", "--email", ATTORNEY, profile="attorney")
     for email, name, role, badge in (
         (TECHNICIAN, "E. Tech", "evidence_tech", None),
         (OFFICER, "O. Vega", "officer", CAMERAS[0][1]),
     ):
         more = ["--badge", badge] if badge else []
-        story.run("account", "create", "--email", email, "--name", name, "--role", role, *more, profile="admin")
+        _account(story, "--email", email, "--name", name, "--role", role, *more, by="admin", approved_by="clerk")
     story.run("sign-in", "--email", TECHNICIAN, profile="technician")
     story.run("sign-in", "--email", OFFICER, profile="officer")
     story.run("dock", "enrol", "dock-1", profile="technician")
     story.run("trust", "--out", str(story.folder / "trust.json"))
+
+
+def _account(story: Story, *arguments: str, by: str, approved_by: str) -> None:
+    """Make an account, and have its roles approved by another administrator, who has read the request."""
+    waiting = story.run("account", "create", *arguments, profile=by)[-1]["approval"]
+    approve = ("approval", "approve", waiting["id"], "--sha256", waiting["sha256"])
+    story.run(*approve, profile=by, expect=[5])
+    story.run(*approve, profile=approved_by)
 
 
 def _receive(story: Story, recordings: Sequence[Path]) -> None:

@@ -22,6 +22,7 @@ from psycopg_pool import PoolTimeout
 from evidence.ingest import jobs as ingest_jobs
 from evidence.jobs import FOOTAGE, NOTICES, UPKEEP, queue, rescue, scratch
 from evidence.notices import jobs as notice_jobs
+from evidence.review import jobs as review_jobs
 from evidence.room import Room, open_room
 from evidence.settings import Settings
 
@@ -31,7 +32,7 @@ TIME_TO_FINISH: Final = 25.0
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two attempts to reach a database that is away; shorter at first."""
 
-LOADED: Final = (ingest_jobs, notice_jobs, rescue)
+LOADED: Final = (ingest_jobs, notice_jobs, review_jobs, rescue)
 """Every module that registers tasks. Importing them is what registers them."""
 
 log = structlog.get_logger()

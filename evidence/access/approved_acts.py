@@ -152,7 +152,7 @@ class AllowDisclosure:
     ) -> None:
         """Take the mark."""
         item = session.get_one(EvidenceItem, self.item_id)
-        classes.mark(session, item, do_not_disclose=False, reason=reason, by=by, at=at, request_id=request_id)
+        classes.mark(session, item, do_not_disclose=False, reason=reason, by=by, request_id=request_id)
 
 
 @dataclass(frozen=True, slots=True)

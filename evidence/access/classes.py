@@ -1,7 +1,6 @@
 """The access class of an item or case, and the mark do-not-disclose. Raising is easy, lowering is not."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import get_args
 
 from sqlalchemy.orm import Session
@@ -22,6 +21,12 @@ CLASSES: Sequence[AccessClass] = get_args(AccessClass)
 def action_for(before: AccessClass, now: AccessClass) -> Action:
     """Return the action that such a change is."""
     return "access.restrict" if CLASSES.index(now) > CLASSES.index(before) else "access.unrestrict"
+
+
+def require_narrower(of: EvidenceItem | CaseFile, now: AccessClass) -> None:
+    """Raise ConflictError unless `now` is a narrower class than the thing's."""
+    if CLASSES.index(now) <= CLASSES.index(of.access_class):
+        raise ConflictError(f"It is {of.access_class} already.", next_step="To open it again takes a second person.")
 
 
 def change(
@@ -54,7 +59,6 @@ def mark(
     do_not_disclose: bool,
     reason: str,
     by: Principal,
-    at: datetime,
     request_id: str,
 ) -> None:
     """Set or take the mark do-not-disclose; raise ConflictError if it is so already."""

@@ -37,28 +37,37 @@ class SeenCase:
     """A case as one principal may see it; without `content` only that it is there.
 
     `team`: who of their own agency works it, for whoever may assign people and sees no content.
+    `hidden`: its exhibits that are confidential and that the principal may not know of.
     """
 
     case: CaseFile
     content: bool
     team: bool
+    hidden: frozenset[UUID] = NOBODY
 
 
 def item(
-    session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
+    session: Session,
+    principal: Principal,
+    action: Action,
+    named: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    awaiting: bool = False,
 ) -> Seen:
     """Return the item of that id or evidence number.
 
     Raises NotFoundError for an item that does not exist or that the principal may not know of, in
     the same words, RefusedError for one it may know of but not do this to, and ConflictError for a
-    number that two agencies have given.
+    number that two agencies have given.  `awaiting`: a second person is asked for only after this.
     """
     reachable = scope.reachable_items(principal, action, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
     found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:
         raise _no_such_item()
     known = thing(session, found, at=at)
-    decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
+    decision = _require(access.allow(principal, action, known, at=at, reason=reason, approved=awaiting), action)
     readable = access.allow(principal, "evidence.read_meta", known, at=at)
     return Seen(found, known, decision.content and readable.content)
 
@@ -71,11 +80,8 @@ def behind_glass(session: Session, principal: Principal, named: str, *, at: date
     """
     if not principal.roles & gates.GLASS_ROLES:
         raise _refused("break-glass", "your role does not include it")
-    found = _only(
-        session.scalars(
-            scope.behind_glass(principal).where(_is(named, EvidenceItem.id, EvidenceItem.number)).limit(2)
-        ).all()
-    )
+    reachable = scope.behind_glass(principal).where(_is(named, EvidenceItem.id, EvidenceItem.number))
+    found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:
         raise _no_such_item()
     known = thing(session, found, at=at)
@@ -107,7 +113,14 @@ def broken_glass(session: Session, principal: Principal, id: UUID, *, at: dateti
 
 
 def case(
-    session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
+    session: Session,
+    principal: Principal,
+    action: Action,
+    named: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    awaiting: bool = False,
 ) -> SeenCase:
     """Return the case file of that id or case number. Raises what `item` raises."""
     reachable = scope.reachable_cases(principal, action, at=at).where(_is(named, CaseFile.id, CaseFile.number))
@@ -118,9 +131,14 @@ def case(
             next_step="Check the number; `evidence case list` shows what you may see.",
         )
     known = thing_of_case(session, found, at=at)
-    decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
+    decision = _require(access.allow(principal, action, known, at=at, reason=reason, approved=awaiting), action)
     content = decision.content and access.allow(principal, "case.read", known, at=at).content
-    return SeenCase(found, content, team=access.allow(principal, "case.assign", known, at=at).allowed)
+    return SeenCase(
+        found,
+        content,
+        team=access.allow(principal, "case.assign", known, at=at).allowed,
+        hidden=frozenset(session.scalars(scope.hidden_exhibits(principal, found, at=at))),
+    )
 
 
 def linkable(session: Session, principal: Principal, case: CaseFile, named: str, *, at: datetime) -> EvidenceItem:
@@ -132,6 +150,15 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
     as_exhibit = replace(seen.thing, cases=tuple(standing.of_cases(session, [case.id], at=at).values()))
     _require(access.allow(principal, "case.link", as_exhibit, at=at), "case.link")
     return seen.item
+
+
+def require(principal: Principal, action: Action, of: Thing, *, at: datetime, begun: bool = False) -> None:
+    """Raise RefusedError unless the principal may do this to the thing now.
+
+    `begun`: the act began before and only goes on.  Why, and a fresh sign-in, were asked then.
+    """
+    asker = replace(principal, signed_in_at=at) if begun else principal
+    _require(access.allow(asker, action, of, at=at, reason="as it began" if begun else None), action)
 
 
 def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:
@@ -190,7 +217,14 @@ def things_of_cases(session: Session, of: Collection[CaseFile], *, at: datetime)
 
 
 def incident(
-    session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
+    session: Session,
+    principal: Principal,
+    action: Action,
+    named: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    awaiting: bool = False,
 ) -> CriticalIncident:
     """Return the agency's critical incident of that id or number. Raises NotFoundError and RefusedError as `item`."""
     ours = select(CriticalIncident).where(
@@ -201,7 +235,8 @@ def incident(
         raise NotFoundError(
             "There is no such critical incident, or none you may know of.", next_step="Check its number."
         )
-    _require(access.allow(principal, action, thing_of_incident(session, found, at=at), at=at, reason=reason), action)
+    known = thing_of_incident(session, found, at=at)
+    _require(access.allow(principal, action, known, at=at, reason=reason, approved=awaiting), action)
     return found
 
 

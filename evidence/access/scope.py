@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from auth import units
@@ -22,17 +22,7 @@ Condition = Callable[[Principal, datetime], ColumnElement[bool]]
 
 def visible_items(principal: Principal, *, at: datetime) -> Select[EvidenceItem]:
     """Select the evidence items whose existence the principal may know of."""
-    return select(EvidenceItem).where(_is_visible(principal, at))
-
-
-def _is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
-    return and_(
-        _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at),
-        or_(
-            EvidenceItem.access_class != "confidential",
-            *(_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS),
-        ),
-    )
+    return select(EvidenceItem).where(_item_is_visible(principal, at))
 
 
 def behind_glass(principal: Principal) -> Select[EvidenceItem]:
@@ -43,17 +33,11 @@ def behind_glass(principal: Principal) -> Select[EvidenceItem]:
 
 def visible_cases(principal: Principal, *, at: datetime) -> Select[CaseFile]:
     """Select the case files whose existence the principal may know of."""
-    return select(CaseFile).where(
-        _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at),
-        or_(
-            CaseFile.access_class != "confidential",
-            *(_OF_CASE[name](principal, at) for name in (*THROUGH_THE_CLASS, "case")),
-        ),
-    )
+    return select(CaseFile).where(_case_is_visible(principal, at))
 
 
 def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Select[EvidenceItem]:
-    """Select the items that the principal may name for this action: those visible, unless it manages classes.
+    """Select the items that the principal may name for this action: those visible, and more to manage access.
 
     Whoever opens a confidential item again, or lets somebody in, has to be able to name it; and so
     has whoever has broken the glass before it.
@@ -62,17 +46,41 @@ def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Se
         opened = and_(
             EvidenceItem.agency_id == principal.agency_id, EvidenceItem.id.in_(glass.items_opened_to(principal, at=at))
         )
-        return select(EvidenceItem).where(or_(_is_visible(principal, at), opened))
+        return select(EvidenceItem).where(or_(_item_is_visible(principal, at), opened))
     if action not in MANAGING:
         return visible_items(principal, at=at)
-    return select(EvidenceItem).where(_may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at))
+    manageable = _may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at)
+    return select(EvidenceItem).where(or_(_item_is_visible(principal, at), manageable))
 
 
 def reachable_cases(principal: Principal, action: Action, *, at: datetime) -> Select[CaseFile]:
     """Select the case files that the principal may name for this action, as `reachable_items` does."""
     if action not in MANAGING:
         return visible_cases(principal, at=at)
-    return select(CaseFile).where(_may(principal, action, CaseFile.agency_id, _OF_CASE, at))
+    manageable = _may(principal, action, CaseFile.agency_id, _OF_CASE, at)
+    return select(CaseFile).where(or_(_case_is_visible(principal, at), manageable))
+
+
+def hidden_exhibits(principal: Principal, case: CaseFile, *, at: datetime) -> Select[UUID]:
+    """Select the items that are or were exhibits of the case, are confidential, and that the principal may not see."""
+    return (
+        select(EvidenceItem.id)
+        .join(Exhibit, Exhibit.item_id == EvidenceItem.id)
+        .where(Exhibit.case_id == case.id, EvidenceItem.access_class == "confidential")
+        .where(not_(_item_is_visible(principal, at)))
+    )
+
+
+def _item_is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
+    may_list = _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at)
+    through = [_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS]
+    return and_(may_list, or_(EvidenceItem.access_class != "confidential", *through))
+
+
+def _case_is_visible(principal: Principal, at: datetime) -> ColumnElement[bool]:
+    may_read = _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at)
+    through = [_OF_CASE[name](principal, at) for name in (*THROUGH_THE_CLASS, "case")]
+    return and_(may_read, or_(CaseFile.access_class != "confidential", *through))
 
 
 def _may(

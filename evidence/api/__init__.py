@@ -11,11 +11,35 @@ from evidence.api import (
     docks,
     exports,
     health,
+    incidents,
     items,
+    lifting,
+    restrictions,
     tasks,
     trust,
+    units,
     uploads,
+    viewings,
 )
+
+PARTS = (
+    accounts,
+    units,
+    approvals,
+    tasks,
+    docks,
+    items,
+    viewings,
+    break_glass,
+    cases,
+    restrictions,
+    lifting,
+    incidents,
+    custody,
+    exports,
+    trust,
+)
+"""The resources whose requests are small, in the order in which they are described."""
 
 BODY_LIMIT = 1 << 20
 """Bytes a request's body may have, except that of an upload."""
@@ -25,7 +49,7 @@ def router() -> APIRouter:
     """Join the resources."""
     joined = APIRouter()
     joined.include_router(health.router, max_body_size=BODY_LIMIT)
-    for part in (accounts, approvals, tasks, docks, items, break_glass, cases, custody, exports, trust):
+    for part in PARTS:
         joined.include_router(part.router, prefix="/api/v1", max_body_size=BODY_LIMIT)
     joined.include_router(uploads.router, prefix="/api/v1")
     return joined

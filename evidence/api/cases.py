@@ -16,7 +16,7 @@ from evidence.api import paging
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.api.guards import CaseFor, CaseForReason, Guard, refusal_recorded
 from evidence.cases import assignments, case_files, exhibits, opening, referrals
-from evidence.cases.models import CaseFile
+from evidence.cases.models import CaseFile, CaseKind
 from evidence.errors import NotFoundError
 
 router = APIRouter(tags=["Case files"])
@@ -40,6 +40,9 @@ class CaseRequest(BaseModel):
 
     number: str = Field(max_length=64, description="As your agency numbers its cases.", examples=["26-004711"])
     title: str = Field(max_length=200, examples=["State v. Marsh"])
+    kind: CaseKind = Field(
+        default="criminal", description="A matter of internal affairs is opened by its investigators and confidential."
+    )
 
 
 class ExhibitRequest(BaseModel):
@@ -127,9 +130,16 @@ def open_case(
     asked: CaseRequest, room: AppRoom, session: DatabaseSession, principal: Opener, request_id: RequestId
 ) -> CaseContents:
     """Open a case file; whoever opens it is assigned to it."""
-    case = opening.open_for(
-        session, principal, number=asked.number, title=asked.title, at=room.clock(), request_id=request_id
-    )
+    with refusal_recorded(room, principal, "case.create", request_id=request_id, named=asked.number):
+        case = opening.open_for(
+            session,
+            principal,
+            number=asked.number,
+            title=asked.title,
+            kind=asked.kind,
+            at=room.clock(),
+            request_id=request_id,
+        )
     return contents(session, SeenCase(case, content=True, team=True), principal)
 
 
@@ -340,6 +350,7 @@ def contents(session: DatabaseSession, seen: SeenCase, principal: Principal) -> 
             withdrawn_at=exhibit.withdrawn_at,
         )
         for exhibit, item in exhibits.of_case(session, seen.case)
+        if item.id not in seen.hidden
     ]
     referred = [
         ReferralShown(

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
-from fastapi import Path, Query
+from fastapi import Body, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from auth.principals import Principal
 from evidence import access, custody
 from evidence.access import Action, reach
+from evidence.access.models import CriticalIncident
 from evidence.access.reach import Seen, SeenCase
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.custody.events import AccessRefused, Actor
@@ -27,16 +28,24 @@ Refusable = Action | Literal["approval"]
 """What a refusal is recorded of: an action, or the deciding of a request, whose action is not told before one may."""
 
 Reason = Annotated[str | None, Query(max_length=2000, description="Why; kept with the act where it is required.")]
-
-
+ItemNamed = Annotated[str, Path(description="Id or evidence number of the item.", max_length=64)]
+IncidentNamed = Annotated[str, Path(description="Id or number of the critical incident.", max_length=255)]
 CaseNamed = Annotated[str, Path(description="Id or number of the case.", max_length=64)]
 
 
-class Guard:
-    """Lets a principal through whose roles include the action; what it is done to is judged further in."""
+class AnyGuard:
+    """What every guard is: it names the one action that its route is.
 
-    def __init__(self, action: Action) -> None:
+    `awaiting`: the route only asks for the act, and a second person is to approve it (access/approvals.py).
+    """
+
+    def __init__(self, action: Action, *, awaiting: bool = False) -> None:
         self.action: Action = action
+        self.awaiting = awaiting
+
+
+class Guard(AnyGuard):
+    """Lets a principal through whose roles include the action; what it is done to is judged further in."""
 
     async def __call__(self, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId) -> Principal:
         """Return the principal, or record the refusal and raise RefusedError."""
@@ -52,11 +61,8 @@ class Guard:
         return principal
 
 
-class ItemFor:
+class ItemFor(AnyGuard):
     """Reaches the evidence item of the path for an action, or refuses."""
-
-    def __init__(self, action: Action) -> None:
-        self.action: Action = action
 
     def __call__(
         self,
@@ -64,7 +70,7 @@ class ItemFor:
         session: DatabaseSession,
         principal: CurrentPrincipal,
         request_id: RequestId,
-        item: Annotated[str, Path(description="Id or evidence number of the item.", max_length=64)],
+        item: ItemNamed,
         reason: Reason = None,
     ) -> Seen:
         """Return the item as this principal may see it."""
@@ -72,11 +78,8 @@ class ItemFor:
             return reach.item(session, principal, self.action, item, at=room.clock(), reason=reason)
 
 
-class CaseFor:
+class CaseFor(AnyGuard):
     """Reaches the case file of the path for an action, or refuses."""
-
-    def __init__(self, action: Action) -> None:
-        self.action: Action = action
 
     def __call__(
         self,
@@ -97,11 +100,52 @@ class ReasonGiven(BaseModel):
     reason: str = Field(min_length=1, max_length=2000, pattern=r"\S", examples=["Pleaded, sentence served"])
 
 
-class CaseForReason:
-    """The same for an act that needs a reason, which comes in the body: addresses end up in logs."""
+class ReasonMaybe(BaseModel):
+    """Why, where it is asked; it is kept with the act."""
 
-    def __init__(self, action: Action) -> None:
-        self.action: Action = action
+    reason: str | None = Field(default=None, min_length=1, max_length=2000, pattern=r"\S")
+
+
+class ItemForReason(AnyGuard):
+    """Reaches the item for an act that needs a reason, which comes in the body: addresses end up in logs."""
+
+    def __call__(
+        self,
+        asked: ReasonGiven,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        item: ItemNamed,
+    ) -> tuple[Seen, str]:
+        """Return the item as this principal may see it, and the reason."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=item):
+            seen = reach.item(
+                session, principal, self.action, item, at=room.clock(), reason=asked.reason, awaiting=self.awaiting
+            )
+        return seen, asked.reason
+
+
+class ItemForReasonMaybe(AnyGuard):
+    """The same where only some roles have to say why."""
+
+    def __call__(
+        self,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        item: ItemNamed,
+        asked: Annotated[ReasonMaybe | None, Body()] = None,
+    ) -> tuple[Seen, str | None]:
+        """Return the item as this principal may see it, and the reason if one was given."""
+        reason = asked.reason if asked else None
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=item):
+            return reach.item(session, principal, self.action, item, at=room.clock(), reason=reason), reason
+
+
+class CaseForReason(AnyGuard):
+    """Reaches the case file for an act that needs a reason, which comes in the body."""
 
     def __call__(
         self,
@@ -114,8 +158,46 @@ class CaseForReason:
     ) -> tuple[SeenCase, str]:
         """Return the case as this principal may see it, and the reason."""
         with refusal_recorded(room, principal, self.action, request_id=request_id, named=case):
-            seen = reach.case(session, principal, self.action, case, at=room.clock(), reason=asked.reason)
+            seen = reach.case(
+                session, principal, self.action, case, at=room.clock(), reason=asked.reason, awaiting=self.awaiting
+            )
         return seen, asked.reason
+
+
+class IncidentFor(AnyGuard):
+    """Reaches the critical incident of the path for an action, or refuses."""
+
+    def __call__(
+        self,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        incident: IncidentNamed,
+    ) -> CriticalIncident:
+        """Return the incident. That somebody only looks at who is listed needs no reason."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=incident):
+            return reach.incident(session, principal, self.action, incident, at=room.clock(), reason="to look")
+
+
+class IncidentForReason(AnyGuard):
+    """The same for an act that needs a reason, which comes in the body."""
+
+    def __call__(
+        self,
+        asked: ReasonGiven,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        incident: IncidentNamed,
+    ) -> tuple[CriticalIncident, str]:
+        """Return the incident, and the reason."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=incident):
+            found = reach.incident(
+                session, principal, self.action, incident, at=room.clock(), reason=asked.reason, awaiting=self.awaiting
+            )
+        return found, asked.reason
 
 
 @contextmanager

@@ -22,14 +22,17 @@ def build() -> typer.Typer:
     from evidence.cli import (
         accounts,
         admin,
+        approvals,
         cases,
         demo,
         docks,
         doctor,
         exports,
+        glass,
         items,
         openapi,
         server,
+        setup,
         trust,
         verification,
     )
@@ -45,7 +48,10 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    for module in (demo, server, doctor, admin, accounts, trust, docks, items, cases, exports, verification, openapi):
+    for module in (
+        *(demo, setup, server, doctor, admin, accounts, approvals, trust, docks),
+        *(items, cases, glass, exports, verification, openapi),
+    ):
         module.add_to(tree)
     return tree
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from evidence.custody.events import CustodyEvent, chain_of
+from evidence.custody.events import REFUSED_CHAIN, CustodyEvent, chain_of
 
 Kept = Literal["item", "case", "account"]
 """On which kind of chain an event stands that is recorded once on each chain it is about."""
@@ -96,7 +96,7 @@ class _GlassEvent(CustodyEvent):
 
     @property
     def chain(self) -> str:
-        return chain_of("item", self.item_id) if self.on == "item" else super().chain
+        return chain_of("item", self.item_id) if self.on == "item" else self.actor.chain or REFUSED_CHAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

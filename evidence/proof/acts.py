@@ -203,6 +203,19 @@ _REGISTRY = (
         may="obj",
     ),
     _act(
+        "viewing.begun",
+        "Somebody was about to watch the item or to have a copy of it; written before any byte left.",
+        on="item",
+        needs="obj",
+        facts="viewing manner",
+    ),
+    _act(
+        "viewing.ended",
+        "A viewing ended; size is the most that can have been sent. A viewing without this has an unknown outcome.",
+        on="item",
+        facts="viewing manner size",
+    ),
+    _act(
         "item.redacted",
         "A redacted derivative was rendered from the original.",
         on="item",

@@ -7,10 +7,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 
-from evidence.api.guards import CaseFor, CaseForReason, Guard, ItemFor
+from evidence.api.guards import AnyGuard
 from evidence.main import create_app
-
-GUARDS = (Guard, ItemFor, CaseFor, CaseForReason)
 
 PUBLIC = {
     "/healthz": "says only that the process is alive",
@@ -43,7 +41,7 @@ def dependencies(of: Dependant) -> Iterator[object]:
 
 def is_guarded(route: RouteContext) -> bool:
     dependant = getattr(route, "dependant", None)
-    return dependant is not None and any(isinstance(call, GUARDS) for call in dependencies(dependant))
+    return dependant is not None and any(isinstance(call, AnyGuard) for call in dependencies(dependant))
 
 
 def unguarded(app: FastAPI) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """People and docks with their sign-ins, made as an administrator of the console makes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -67,6 +67,12 @@ def a_person(room: Room, *roles: Role, agency: str = "Riverbend Police Departmen
         badge=badge,
     )
     return Person(principal, _headers(room, principal))
+
+
+def signed_in(room: Room, principal: Principal) -> Person:
+    """Sign somebody in again, now."""
+    again = replace(principal, signed_in_at=room.clock())
+    return Person(again, _headers(room, again))
 
 
 def a_dock(room: Room, name: str = "dock-1", *, agency: str = "Riverbend Police Department") -> Person:

@@ -226,6 +226,8 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     (f"case/{CASE}", body("case.assignment_ended", facts={"assignment": PACKAGE_ID, "account": OFFICER})),
     (f"case/{CASE}", body("case.referred", facts={"referral": PACKAGE_ID, "agency": INTERVIEW})),
     (f"case/{CASE}", body("case.referral_ended", facts={"referral": PACKAGE_ID, "agency": INTERVIEW})),
+    (f"item/{STOP}", body("viewing.begun", obj=[_SOME], facts={"viewing": PACKAGE_ID, "manner": "watch"})),
+    (f"item/{STOP}", body("viewing.ended", facts={"viewing": PACKAGE_ID, "manner": "watch", "size": 4096})),
     (
         f"item/{STOP}",
         body(
