@@ -152,13 +152,12 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
     return seen.item
 
 
-def require(principal: Principal, action: Action, of: Thing, *, at: datetime, begun: bool = False) -> None:
-    """Raise RefusedError unless the principal may do this to the thing now.
+def again(session: Session, principal: Principal, action: Action, item_id: UUID, *, at: datetime) -> Seen:
+    """Reach the item once more for an act that began before and only goes on. Raises what `item` raises.
 
-    `begun`: the act began before and only goes on.  Why, and a fresh sign-in, were asked then.
+    Why, and a fresh sign-in, were asked when it began.
     """
-    asker = replace(principal, signed_in_at=at) if begun else principal
-    _require(access.allow(asker, action, of, at=at, reason="as it began" if begun else None), action)
+    return item(session, replace(principal, signed_in_at=at), action, str(item_id), at=at, reason="as it began")
 
 
 def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:

@@ -89,9 +89,7 @@ def footage(session: Session, vault: Vault, principal: Principal, viewing_id: UU
     viewing = _own(session, principal, viewing_id)
     if viewing.ended_at is not None or at - viewing.begun_at > LONGEST or at - viewing.last_read_at > IDLE:
         raise GoneError("This viewing is over.", next_step="Begin another.")
-    # Why, and a fresh sign-in, were asked when it began.
-    seen = reach.item(session, principal, "evidence.list", str(viewing.item_id), at=at)
-    reach.require(principal, ACTION[viewing.manner], seen.thing, at=at, begun=True)
+    seen = reach.again(session, principal, ACTION[viewing.manner], viewing.item_id, at=at)
     original = session.get_one(StoredObject, seen.item.original_object_id)
     return Footage(viewing, seen.item, vault.reader(original))
 
