@@ -267,7 +267,7 @@ def people(story: Story) -> None:
 
 def _account(story: Story, *arguments: str, by: str, approved_by: str) -> None:
     """Make an account, and have its roles approved by another administrator, who has read the request."""
-    waiting = story.run("account", "create", *arguments, profile=by)[-1]["approval"]
+    waiting = story.run("account", "create", *arguments, profile=by)[-1]["result"]["approval"]
     approve = ("approval", "approve", waiting["id"], "--sha256", waiting["sha256"])
     story.run(*approve, profile=by, expect=[5])
     story.run(*approve, profile=approved_by)

@@ -156,9 +156,9 @@ class Installation:
 
     def account(self, *arguments: str) -> dict[str, Any]:
         """Make an account and have its roles approved; return the approved request."""
-        made = self.run("account", "create", *arguments, "--profile", "admin", "--json").summary["approval"]
+        made = self.run("account", "create", *arguments, "--profile", "admin", "--json").summary["result"]["approval"]
         approve = ("approval", "approve", made["id"], "--sha256", made["sha256"], "--profile", "clerk", "--json")
-        approved: dict[str, Any] = self.run(*approve).summary["request"]
+        approved: dict[str, Any] = self.run(*approve).summary["result"]["request"]
         return approved
 
 

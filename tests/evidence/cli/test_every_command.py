@@ -92,13 +92,13 @@ def a_request(room: Installation, _folder: Path) -> dict[str, str]:
     made = room.run(
         "account", "create", *map(str, someone(room, _folder)), "--role", "officer", "--profile", "admin", "--json"
     )
-    request: dict[str, str] = made.summary["approval"]
+    request: dict[str, str] = made.summary["result"]["approval"]
     return request
 
 
 def a_use(room: Installation, folder: Path) -> str:
     number = a_number(room, folder)
-    used = room.run("glass", "break", number, "--reason", "x", "--profile", "admin", "--json").summary["use"]
+    used = room.run("glass", "break", number, "--reason", "x", "--profile", "admin", "--json").summary["result"]["use"]
     return str(used["id"])
 
 
