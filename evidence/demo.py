@@ -108,6 +108,7 @@ def _tell(story: Story, *, once: bool) -> None:
         _receive(story, recordings)
         items = _sealed(story, recordings)
         _refer(story, items)
+        _break_glass(story, items[0])
         _export(story, items)
         _tamper(story)
         if not once:
@@ -354,6 +355,30 @@ def _refer(story: Story, items: Sequence[str]) -> None:
     for command in (("item", "show", kept), ("case", "show", OTHER_CASE)):
         story.run(*command, profile="attorney", expect=[1])
     story.seen("other-case-hidden", f"to the attorney, case {OTHER_CASE} and its item {kept} do not exist")
+
+
+def _break_glass(story: Story, item: str) -> None:
+    """Have an administrator refused, break the glass, watch, be told of to the other one, and reviewed."""
+    signed_in = {"grant_type": "password", "username": ADMIN, "password": PASSWORD}
+    with httpx2.Client(base_url=f"{story.url}/api/v1/", timeout=30) as client:
+        token = client.post("tokens", json=signed_in).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        why = {"reason": "Officer missing"}
+        before = client.post(f"items/{item}/viewings", json=why).status_code
+        use = story.run("glass", "break", item, "--reason", why["reason"], profile="admin")[-1]["result"]["use"]
+        viewing = client.post(f"items/{item}/viewings", json=why)
+        watched = client.get(f"{story.url}{viewing.json()['footage']}") if viewing.status_code == 201 else viewing
+    size = next(each["size"] for each in _items(story) if each["number"] == item)
+    waiting = story.run("tasks", profile="clerk")[-1]["result"]
+    told = [each["kind"] for each in waiting["notices"] if each["about"] == use["id"]]
+    if before != 403 or watched.status_code != 200 or len(watched.content) != size or told != ["glass.broken"]:
+        raise StoryError(f"break-glass: {before} before, {watched.status_code} after, notices {told}")
+    story.run("glass", "review", use["id"], "--finding", "Justified", profile="clerk")
+    story.seen(
+        "break-glass-noticed",
+        f"an administrator was refused item {item} ({before}), broke the glass, and watched its {size:,} bytes; "
+        "the other one was told at once, and reviewed it",
+    )
 
 
 def _items(story: Story, *, profile: str = "technician") -> list[dict[str, Any]]:

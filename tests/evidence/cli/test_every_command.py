@@ -160,6 +160,7 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
 """Command lines that succeed. Those that run until they are stopped have tests of their own below."""
 
 BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
+    "init": lambda room, folder: (["--agency", "Nowhere Police Department"], ExitCode.INCOMPLETE),
     "demo": lambda room, folder: (["--folder", a_full_folder(folder)], ExitCode.ERROR),
     "sign-in": lambda room, folder: (["--email", "nobody@riverbend.example"], ExitCode.REFUSED),
     "export": lambda room, folder: (["2020-1", "--out", folder / "p.zip", "--reason", "x"], ExitCode.ERROR),
