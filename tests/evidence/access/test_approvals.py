@@ -184,7 +184,7 @@ def test_eight_approvers_at_once_have_one_effect(room: Room) -> None:
 
 
 def test_eight_at_once_without_the_lock_would_all_be_heard(room: Room) -> None:
-    """The control: reading without the lock, everybody finds the request open; the database then takes one."""
+    """The control: without the lock everybody finds the request open."""
     technician, first, second = people(room, "evidence_tech", "agency_admin", "agency_admin")
     waiting = lowering(room, technician, a_confidential_item(room, technician))
     at = room.clock()
