@@ -27,7 +27,7 @@ def grant(
     Raises NotPermittedError for oneself, for another agency's account and for what is not the
     granter's to give; TakenError if the account holds the role.
     """
-    _check_granter(account, role, by=by)
+    check_granter(account, role, by=by)
     try:
         with session.begin_nested():
             session.add(RoleAssignment(account_id=account.id, role=role, granted_at=at))
@@ -43,7 +43,7 @@ def end(
     session: Session, recorder: Recorder, account: Account, role: Role, *, by: Principal, at: datetime, request_id: str
 ) -> None:
     """End the role from now on; that it was held is kept. Raises UnknownError if the account does not hold it."""
-    _check_granter(account, role, by=by)
+    check_granter(account, role, by=by)
     assignment = session.scalar(
         select(RoleAssignment)
         .where(RoleAssignment.account_id == account.id, RoleAssignment.role == role, RoleAssignment.ended_at.is_(None))
@@ -80,7 +80,8 @@ def standing(at: datetime) -> ColumnElement[bool]:
     return and_(RoleAssignment.granted_at <= at, or_(RoleAssignment.ended_at.is_(None), RoleAssignment.ended_at > at))
 
 
-def _check_granter(account: Account, role: Role, *, by: Principal) -> None:
+def check_granter(account: Account, role: Role, *, by: Principal) -> None:
+    """Raise what `grant` raises of who grants what to whom, before anything is done."""
     if role not in ROLES or role in FOR_NO_ACCOUNT:
         raise AccountError(f"{role} is not a role that an account can hold.")
     if by.kind == "system":

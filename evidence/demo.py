@@ -34,6 +34,8 @@ from transcode.settings import TranscodeSettings
 AGENCY = "Riverbend Police Department"
 OFFICE = "City Attorney of Riverbend"
 OFFICE_ADMIN, ATTORNEY = "office@attorney.riverbend.example", "j.okafor@attorney.riverbend.example"
+CLERK, OFFICE_CLERK = "city.clerk@riverbend.example", "clerk@attorney.riverbend.example"
+"""The second administrators, who only ever approve."""
 CASE, OTHER_CASE = "26-118204", "26-118207"
 ADMIN, TECHNICIAN, OFFICER = "chief.admin@riverbend.example", "e.tech@riverbend.example", "o.vega@riverbend.example"
 SUPERVISOR, UNIT = "s.reyes@riverbend.example", "Central Precinct"
@@ -108,6 +110,7 @@ def _tell(story: Story, *, once: bool) -> None:
         items = _sealed(story, recordings)
         _refer(story, items)
         _keep_from_the_involved(story, recordings[0])
+        _break_glass(story, items[0])
         _export(story, items)
         _tamper(story)
         if not once:
@@ -147,9 +150,9 @@ def begin(folder: Path) -> Story:
     _empty(folder)
     port = _free_port()
     story = Story(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
-    story.run("migrate")
-    story.run("admin", "create", "--email", ADMIN, "--name", "Chief Admin", "--agency", AGENCY)
-    story.run("admin", "create", "--email", OFFICE_ADMIN, "--name", "Office Admin", "--agency", OFFICE)
+    for agency, administrator, clerk in ((AGENCY, ADMIN, CLERK), (OFFICE, OFFICE_ADMIN, OFFICE_CLERK)):
+        two = ("--administrator", f"Chief Admin <{administrator}>", "--administrator", f"City Clerk <{clerk}>")
+        story.run("init", "--agency", agency, *two)
     return story
 
 
@@ -249,18 +252,28 @@ def people(story: Story) -> None:
     story.run("sign-in", "--email", ADMIN, profile="admin")
     story.run("sign-in", "--email", OFFICE_ADMIN, profile="office")
     made = ("--email", ATTORNEY, "--name", "J. Okafor", "--role", "prosecutor")
-    story.run("account", "create", *made, profile="office")
+    story.run("sign-in", "--email", CLERK, profile="clerk")
+    story.run("sign-in", "--email", OFFICE_CLERK, profile="office-clerk")
+    _account(story, *made, by="office", approved_by="office-clerk")
     story.run("sign-in", "--email", ATTORNEY, profile="attorney")
     for email, name, role, badge in (
         (TECHNICIAN, "E. Tech", "evidence_tech", None),
         (OFFICER, "O. Vega", "officer", CAMERAS[0][1]),
     ):
         more = ["--badge", badge] if badge else []
-        story.run("account", "create", "--email", email, "--name", name, "--role", role, *more, profile="admin")
+        _account(story, "--email", email, "--name", name, "--role", role, *more, by="admin", approved_by="clerk")
     story.run("sign-in", "--email", TECHNICIAN, profile="technician")
     story.run("sign-in", "--email", OFFICER, profile="officer")
     story.run("dock", "enrol", "dock-1", profile="technician")
     story.run("trust", "--out", str(story.folder / "trust.json"))
+
+
+def _account(story: Story, *arguments: str, by: str, approved_by: str) -> None:
+    """Make an account, and have its roles approved by another administrator, who has read the request."""
+    waiting = story.run("account", "create", *arguments, profile=by)[-1]["result"]["approval"]
+    approve = ("approval", "approve", waiting["id"], "--sha256", waiting["sha256"])
+    story.run(*approve, profile=by, expect=[5])
+    story.run(*approve, profile=approved_by)
 
 
 def _receive(story: Story, recordings: Sequence[Path]) -> None:
@@ -351,7 +364,8 @@ def _keep_from_the_involved(story: Story, recording: Path) -> None:
     (item,) = [each["number"] for each in _items(story) if each["content"]["officer"] == CAMERAS[0][1]]
     copy = story.folder / "watched.mp4"
     watch = ("item", "watch", item, "--out", str(copy))
-    story.run("account", "create", "--email", SUPERVISOR, "--name", "S. Reyes", "--role", "supervisor", profile="admin")
+    made = ("--email", SUPERVISOR, "--name", "S. Reyes", "--role", "supervisor")
+    _account(story, *made, by="admin", approved_by="clerk")
     story.run("unit", "found", UNIT, profile="admin")
     story.run("unit", "join", UNIT, SUPERVISOR, "--supervises", profile="admin")
     story.run("sign-in", "--email", SUPERVISOR, profile="supervisor")
@@ -369,6 +383,30 @@ def _keep_from_the_involved(story: Story, recording: Path) -> None:
         "involved-officer-refused",
         f"of {item}, their own recording, the officer involved got no byte before their statement was recorded, "
         f"and {copy.stat().st_size:,} bytes after",
+    )
+
+
+def _break_glass(story: Story, item: str) -> None:
+    """Have an administrator refused, break the glass, watch, be told of to the other one, and reviewed."""
+    signed_in = {"grant_type": "password", "username": ADMIN, "password": PASSWORD}
+    with httpx2.Client(base_url=f"{story.url}/api/v1/", timeout=30) as client:
+        token = client.post("tokens", json=signed_in).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        why = {"reason": "Officer missing"}
+        before = client.post(f"items/{item}/viewings", json=why).status_code
+        use = story.run("glass", "break", item, "--reason", why["reason"], profile="admin")[-1]["result"]["use"]
+        viewing = client.post(f"items/{item}/viewings", json=why)
+        watched = client.get(f"{story.url}{viewing.json()['footage']}") if viewing.status_code == 201 else viewing
+    size = next(each["size"] for each in _items(story) if each["number"] == item)
+    waiting = story.run("tasks", profile="clerk")[-1]["result"]
+    told = [each["kind"] for each in waiting["notices"] if each["about"] == use["id"]]
+    if before != 403 or watched.status_code != 200 or len(watched.content) != size or told != ["glass.broken"]:
+        raise StoryError(f"break-glass: {before} before, {watched.status_code} after, notices {told}")
+    story.run("glass", "review", use["id"], "--finding", "Justified", profile="clerk")
+    story.seen(
+        "break-glass-noticed",
+        f"an administrator was refused item {item} ({before}), broke the glass, and watched its {size:,} bytes; "
+        "the other one was told at once, and reviewed it",
     )
 
 

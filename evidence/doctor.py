@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Literal
 
 import httpx2
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from evidence import database
+from evidence import database, notices
 from evidence.clock import Clock, system_clock
 from evidence.custody.keys import SigningKeys
 from evidence.engines import schema
 from evidence.errors import EvidenceError, SetupError
 from evidence.jobs.rescue import SILENT_SECONDS
+from evidence.notices.models import Notice
 from evidence.room import database_url
 from evidence.settings import Settings
 from evidence.storage import open_store
@@ -92,6 +93,9 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
                 yield _sealed(connection)
                 yield _signing_keys(connection, settings)
                 yield _worker(connection, settings)
+                yield _administrators(connection)
+                yield _break_glass(connection)
+                yield _notices(connection, settings, clock)
                 yield from _originals(connection, settings)
     except EvidenceError as error:
         yield Finding("database", "wrong", _sentence(error), error.next_step)
@@ -210,6 +214,63 @@ def _worker(connection: Connection, settings: Settings) -> Finding:
     if _answers(settings.url):
         return Finding("worker", "wrong", f"The server runs without a worker; {waiting} wait.", "evidence worker")
     return Finding("worker", "note", f"Neither server nor worker runs; {waiting} recordings wait.", "evidence serve")
+
+
+def _administrators(connection: Connection) -> Finding:
+    """Count who could approve what another asks for, agency by agency."""
+    rows = connection.execute(
+        text(
+            "SELECT g.name, count(DISTINCT a.id) FROM agency g LEFT JOIN account a ON a.agency_id = g.id"
+            " AND a.suspended_at IS NULL AND EXISTS (SELECT FROM role_assignment r WHERE r.account_id = a.id"
+            "  AND r.role = 'agency_admin' AND r.granted_at <= now() AND (r.ended_at IS NULL OR r.ended_at > now()))"
+            " GROUP BY g.name HAVING count(DISTINCT a.id) < 2 ORDER BY g.name"
+        )
+    ).all()
+    if rows:
+        named = ", ".join(f"{name} has {count}" for name, count in rows[:LISTED])
+        return Finding(
+            "administrators",
+            "wrong",
+            f"Every agency needs two living administrators: {named}.",
+            "make another on this console: evidence admin create",
+        )
+    return Finding("administrators", "well", "No agency has fewer than two living administrators.")
+
+
+def _break_glass(connection: Connection) -> Finding:
+    waiting = connection.execute(text("SELECT count(*) FROM broken_glass WHERE reviewed_at IS NULL")).scalar_one()
+    if waiting:
+        uses = "use waits" if waiting == 1 else "uses wait"
+        return Finding(
+            "break-glass",
+            "note",
+            f"{waiting} {uses} for a review by somebody else.",
+            "evidence glass list, as an auditor",
+        )
+    return Finding("break-glass", "well", "No use of break-glass waits for a review.")
+
+
+def _notices(connection: Connection, settings: Settings, clock: Clock) -> Finding:
+    asked = select(func.count()).select_from(Notice).where(notices.is_undelivered(clock()))
+    failing = connection.execute(asked).scalar_one()
+    if failing:
+        last = connection.execute(
+            select(Notice.problem).where(notices.is_undelivered(clock())).order_by(Notice.id.desc()).limit(1)
+        ).scalar_one()
+        return Finding(
+            "notices",
+            "wrong",
+            f"{failing} notices were not delivered (the last: {last}).",
+            "mend EVIDENCE_NOTICES__...; meanwhile `evidence tasks` shows each person theirs",
+        )
+    if settings.notices.smtp_host is None:
+        return Finding(
+            "notices",
+            "note",
+            "No mail server is set, so nobody is mailed: notices are only kept and shown.",
+            "set EVIDENCE_NOTICES__SMTP_HOST and EVIDENCE_NOTICES__SENDER",
+        )
+    return Finding("notices", "well", "Notices are mailed, and none has failed in the last 30 days.")
 
 
 def _originals(connection: Connection, settings: Settings) -> Iterator[Finding]:

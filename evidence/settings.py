@@ -5,15 +5,83 @@ Every field is set by the environment (`EVIDENCE_` and its name; nested ones wit
 as files.
 """
 
+import binascii
 import os
+from base64 import b64decode
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from auth.settings import AuthSettings
 from transcode.settings import TranscodeSettings
+
+
+class NoticeSettings(BaseModel):
+    """How notices leave: by a mail server and by one signed webhook, nested as `notices`. None of it: they are kept."""
+
+    smtp_host: str | None = Field(default=None, description="Mail server; none: nobody is mailed, notices are kept.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the way there is encrypted; `none` is for a server on this machine only."
+    )
+    smtp_username: str | None = Field(default=None, description="Name to sign in to the mail server with, if it asks.")
+    smtp_password: SecretStr | None = Field(default=None, description="The password that belongs to it.")
+    smtp_ca_file: Path | None = Field(
+        default=None, description="Certificates that vouch for the mail server; none: those of the system."
+    )
+    sender: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="Address that mails come from; needed with a mail server.",
+    )
+    webhook_url: str | None = Field(default=None, description="Where notices are posted, by https; none: nowhere.")
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Key of its signatures: `whsec_` and 24 to 64 bytes in base64, as Standard Webhooks has it.",
+    )
+    webhook_loopback: bool = Field(default=False, description="Permit plain http to this very machine.")
+
+    @model_validator(mode="after")
+    def _refuse_unsafe(self) -> Self:
+        if self.smtp_host is not None:
+            if self.sender is None:
+                raise ValueError("with a mail server, name the sender's address too")
+            if self.smtp_security == "none" and not _is_loopback(self.smtp_host):
+                raise ValueError("mail leaves this machine encrypted: use starttls or tls")
+        if self.webhook_url is not None:
+            there = urlsplit(self.webhook_url)
+            is_near = there.scheme == "http" and self.webhook_loopback and _is_loopback(there.hostname or "")
+            if not there.hostname or there.username is not None or not (there.scheme == "https" or is_near):
+                raise ValueError("the webhook's address is https://host/..., without a name and password in it")
+            if not 24 <= len(self.webhook_key) <= 64:
+                raise ValueError("the webhook's secret is whsec_ and 24 to 64 bytes in base64")
+        return self
+
+    @property
+    def sender_address(self) -> str:
+        """The address that mails come from."""
+        assert self.sender is not None, "a mail server without a sender was refused"
+        return self.sender
+
+    @property
+    def webhook_key(self) -> bytes:
+        """The key that the webhook's signatures are made with; empty if none can be read."""
+        said = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        try:
+            return b64decode(said.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            return b""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Settings(BaseSettings):
@@ -82,6 +150,7 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, description="How clients reach us, when it is not http://host:port.")
     worker_concurrency: int = Field(default=2, ge=1, description="Jobs one worker runs at the same time.")
 
+    notices: NoticeSettings = Field(default_factory=NoticeSettings, description="Mail and webhook for notices.")
     auth: AuthSettings = Field(default_factory=AuthSettings, description="Sign-in and tokens (auth/settings.py).")
     transcode: TranscodeSettings = Field(
         default_factory=TranscodeSettings, description="Limits for what reads footage (transcode/settings.py)."

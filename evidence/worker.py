@@ -1,9 +1,10 @@
 """The worker process: loads every jobs module and runs what is queued, until it is told to stop.
 
-Two queues are worked on side by side, so that upkeep (rescuing the jobs of dead workers, sweeping)
-never waits behind footage.  On SIGTERM or SIGINT nothing new is begun, and what runs is finished
-or handed back.  A worker may be killed at any moment: its jobs run again elsewhere, and every job
-is harmless to repeat.  While the database does not answer, it waits and tries again.
+Three queues are worked on side by side, so that upkeep (rescuing the jobs of dead workers, sweeping)
+never waits behind footage, nor behind somebody's mail server.  On SIGTERM or SIGINT nothing new is
+begun, and what runs is finished or handed back.  A worker may be killed at any moment: its jobs run
+again elsewhere, and every job is harmless to repeat.  While the database does not answer, it waits
+and tries again.
 
 As many workers as wanted, on as many hosts, work on one installation.
 """
@@ -19,7 +20,8 @@ from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 
 from evidence.ingest import jobs as ingest_jobs
-from evidence.jobs import FOOTAGE, UPKEEP, queue, rescue, scratch
+from evidence.jobs import FOOTAGE, NOTICES, UPKEEP, queue, rescue, scratch
+from evidence.notices import jobs as notice_jobs
 from evidence.review import jobs as review_jobs
 from evidence.room import Room, open_room
 from evidence.settings import Settings
@@ -30,7 +32,7 @@ TIME_TO_FINISH: Final = 25.0
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two attempts to reach a database that is away; shorter at first."""
 
-LOADED: Final = (ingest_jobs, review_jobs, rescue)
+LOADED: Final = (ingest_jobs, notice_jobs, review_jobs, rescue)
 """Every module that registers tasks. Importing them is what registers them."""
 
 log = structlog.get_logger()
@@ -63,12 +65,12 @@ async def _work(room: Room, folder: Path, told_to_stop: asyncio.Event) -> None:
 
 
 async def _work_while_connected(room: Room, folder: Path, told_to_stop: asyncio.Event) -> None:
-    """Work on both queues until told to stop or until one of them ends, which it does when its connection fails."""
+    """Work on the queues until told to stop or until one of them ends, which it does when its connection fails."""
     with queue.replace_connector(_connector(room)):
         async with queue.open_async():
             working = [
                 asyncio.create_task(_work_on(name, at_once, room, folder))
-                for name, at_once in ((UPKEEP, 2), (FOOTAGE, room.settings.worker_concurrency))
+                for name, at_once in ((UPKEEP, 2), (NOTICES, 2), (FOOTAGE, room.settings.worker_concurrency))
             ]
             waiting = asyncio.create_task(told_to_stop.wait())
             await asyncio.wait([*working, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -85,8 +87,8 @@ async def _work_on(name: str, at_once: int, room: Room, folder: Path) -> None:
         queues=[name],
         name=name,
         concurrency=at_once,
-        install_signal_handlers=False,  # one place decides for both queues
-        delete_jobs="successful" if name == UPKEEP else "never",
+        install_signal_handlers=False,  # one place decides for all queues
+        delete_jobs="never" if name == FOOTAGE else "successful",
         shutdown_graceful_timeout=TIME_TO_FINISH,
         update_heartbeat_interval=rescue.HEARTBEAT_SECONDS,
         stalled_worker_timeout=rescue.SILENT_SECONDS,
@@ -96,7 +98,7 @@ async def _work_on(name: str, at_once: int, room: Room, folder: Path) -> None:
 
 def _connector(room: Room) -> PsycopgConnector:
     address = room.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    # Each of the two holds one connection to listen; jobs use the room's own connections.
+    # Each of the three holds one connection to listen; jobs use the room's own connections.
     return PsycopgConnector(conninfo=address, min_size=1, max_size=6, timeout=10)
 
 

@@ -5,8 +5,10 @@ thing, and viewing before a statement after a critical incident.  They are gates
 on purpose: written into cells, somebody slips through by their case or their access list.
 """
 
+from auth.principals import Role
 from evidence.access.actions import Action
 from evidence.access.facts import CONDITIONS, Asked
+from evidence.access.roles import CELLS
 
 HIDDEN = "it is confidential"
 RESTRICTED = "it is restricted, and you are not on its access list"
@@ -28,6 +30,14 @@ VIEWING: frozenset[Action] = frozenset(
     }
 )
 """What shows the footage, or lets somebody have it."""
+
+BREAKABLE: frozenset[Action] = frozenset(action for action, cells in CELLS.items() if "bg" in cells.values())
+"""What break-glass opens. It passes the class of a thing for these and nothing else, whatever other roles are held."""
+
+GLASS_ROLES: frozenset[Role] = frozenset(
+    role for cells in CELLS.values() for role, cell in cells.items() if cell == "bg"
+)
+"""Who may break the glass: those with a cell that asks for it."""
 
 MANAGING: frozenset[Action] = frozenset({"access.grant", "access.restrict", "access.unrestrict"})
 """What opens and closes the classes themselves; it shows nothing of the thing."""
@@ -58,6 +68,11 @@ def _class_matters(asked: Asked) -> bool:
     return (
         asked.thing.access_class != "unrestricted"
         and asked.action.startswith(OF_CONTENT)
-        and not any(CONDITIONS[name](asked) for name in ("grant", "iac", "bg"))
+        and not any(CONDITIONS[name](asked) for name in ("grant", "iac"))
+        and not (asked.action in BREAKABLE and _is_by_glass(asked))
         and not (asked.action.startswith("case.") and CONDITIONS["case"](asked))
     )
+
+
+def _is_by_glass(asked: Asked) -> bool:
+    return bool(asked.principal.roles & GLASS_ROLES) and CONDITIONS["bg"](asked)

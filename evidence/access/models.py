@@ -1,13 +1,25 @@
-"""Tables: access_list_entry, critical_incident, incident_listing and incident_item. All rows are kept."""
+"""Tables: access lists, critical incidents, requests for a second person and uses of break-glass. All rows are kept."""
 
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models import Account, Agency, Unit
+from evidence.access.actions import Action
 from evidence.cases.models import CaseFile
 from evidence.database import Base
 from evidence.items.models import EvidenceItem
@@ -16,6 +28,9 @@ Extent = Literal["view", "work"]
 """What an entry of an access list opens: to look, or whatever the role may do with it."""
 
 Part = Literal["involved", "witness"]
+
+RequestState = Literal["open", "approved", "refused", "withdrawn", "void"]
+"""How a request stands; one that lapsed stays `open`, and `expires_at` says so."""
 
 
 class AccessListEntry(Base):
@@ -89,3 +104,69 @@ class IncidentItem(Base):
     incident_id: Mapped[UUID] = mapped_column(ForeignKey(CriticalIncident.id), primary_key=True)
     item_id: Mapped[UUID] = mapped_column(ForeignKey(EvidenceItem.id), primary_key=True, index=True)
     covered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ApprovalRequest(Base):
+    """What somebody asked for that takes effect only when a second person approves exactly this.
+
+    `frozen` is the whole of it as canonical JSON, `sha256` its digest; neither is ever changed.
+    """
+
+    __tablename__ = "approval_request"
+    __table_args__ = (
+        UniqueConstraint("id", "requester_id"),
+        CheckConstraint("state in ('open', 'approved', 'refused', 'withdrawn', 'void')", name="state_known"),
+        CheckConstraint("length(sha256) = 32", name="sha256_size"),
+        Index("ix_approval_request_agency_id_open", "agency_id", "id", postgresql_where=text("state = 'open'")),
+        Index("ix_approval_request_requester_id", "requester_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id))
+    requester_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    action: Mapped[Action] = mapped_column(String(32))
+    frozen: Mapped[bytes] = mapped_column(LargeBinary)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    state: Mapped[RequestState] = mapped_column(String(16))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Approval(Base):
+    """The second person's yes. The database itself takes one for a request, and none of the requester's own."""
+
+    __tablename__ = "approval"
+    __table_args__ = (
+        ForeignKeyConstraint(["request_id", "requester_id"], [ApprovalRequest.id, ApprovalRequest.requester_id]),
+        CheckConstraint("approver_id <> requester_id", name="by_another"),
+    )
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)
+    requester_id: Mapped[UUID]
+    approver_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    given_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class BrokenGlass(Base):
+    """An administrator's way to watch one item, until `ends_at`; somebody else reviews it afterwards."""
+
+    __tablename__ = "broken_glass"
+    __table_args__ = (
+        CheckConstraint("reviewer_id <> account_id", name="reviewed_by_another"),
+        CheckConstraint("num_nonnulls(reviewed_at, reviewer_id, finding) in (0, 3)", name="reviewed_whole"),
+        Index("ix_broken_glass_item_id", "item_id", "account_id"),
+        Index("ix_broken_glass_agency_id", "agency_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id))
+    item_id: Mapped[UUID] = mapped_column(ForeignKey(EvidenceItem.id))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    reason: Mapped[str] = mapped_column(Text)
+    broken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ends_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    reviewed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    reviewer_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id))
+    finding: Mapped[str | None] = mapped_column(Text)

@@ -13,10 +13,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from auth import units
 from auth.principals import Principal
 from evidence import access
-from evidence.access import Action, Decision, Thing, incidents, lists, scope
-from evidence.access.facts import NOBODY
+from evidence.access import Action, Decision, Thing, gates, glass, incidents, lists, scope
+from evidence.access.facts import CONDITIONS, NOBODY, SAID, Asked
 from evidence.access.gates import MANAGING
-from evidence.access.models import CriticalIncident
+from evidence.access.models import BrokenGlass, CriticalIncident
 from evidence.cases import standing
 from evidence.cases.models import CaseFile, ExternalReference
 from evidence.database import manage_classes
@@ -50,13 +50,20 @@ class SeenCase:
 
 
 def item(
-    session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
+    session: Session,
+    principal: Principal,
+    action: Action,
+    named: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    awaiting: bool = False,
 ) -> Seen:
     """Return the item of that id or evidence number.
 
     Raises NotFoundError for an item that does not exist or that the principal may not know of, in
     the same words, RefusedError for one it may know of but not do this to, and ConflictError for a
-    number that two agencies have given.
+    number that two agencies have given.  `awaiting`: a second person is asked for only after this.
     """
     named = normalize("NFC", named)
     if action in MANAGING:
@@ -64,18 +71,63 @@ def item(
     reachable = scope.reachable_items(principal, action, at=at).where(_is(named, EvidenceItem.id, EvidenceItem.number))
     found = _only(session.scalars(reachable.limit(2)).all())
     if found is None:
-        raise NotFoundError(
-            "There is no such evidence item, or none you may know of.",
-            next_step="Check the number; `evidence item list` shows what you may see.",
-        )
+        raise _no_such_item()
     known = thing(session, found, at=at)
-    decision = _require(access.allow(principal, action, known, at=at, reason=reason), action)
+    decision = _require(access.allow(principal, action, known, at=at, reason=reason, approved=awaiting), action)
     readable = access.allow(principal, "evidence.read_meta", known, at=at)
     return Seen(found, known, decision.content and readable.content)
 
 
+def behind_glass(session: Session, principal: Principal, named: str, *, at: datetime) -> EvidenceItem:
+    """Return the item of that id or number, of one's own agency, to break the glass before it.
+
+    Raises NotFoundError and ConflictError as `item`; RefusedError for whoever has no such right, no
+    fresh sign-in, or has to make their statement first.
+    """
+    if not principal.roles & gates.GLASS_ROLES:
+        raise _refused("break-glass", "your role does not include it")
+    manage_classes(session)  # it may be confidential: what they break is named, and not shown, until it is broken
+    reachable = scope.behind_glass(principal).where(_is(named, EvidenceItem.id, EvidenceItem.number))
+    found = _only(session.scalars(reachable.limit(2)).all())
+    if found is None:
+        raise _no_such_item()
+    known = thing(session, found, at=at)
+    if principal.id in known.barred:
+        raise _refused("break-glass", gates.BEFORE_STATEMENT)
+    if not CONDITIONS["step"](Asked(principal=principal, action="evidence.stream", thing=known, at=at)):
+        raise _refused("break-glass", SAID["step"])
+    return found
+
+
+def may_review(principal: Principal, *, at: datetime) -> bool:
+    """Say whether the principal may review what others did in its agency: it reads the audit, with what it says."""
+    decision = access.allow(principal, "audit.read", Thing(agency_id=principal.agency_id), at=at)
+    return decision.allowed and decision.content
+
+
+def require_reviewer(principal: Principal, *, at: datetime) -> None:
+    """Raise RefusedError unless the principal may review."""
+    if not may_review(principal, at=at):
+        raise _refused("audit.read", "your role reads no audit of the agency")
+
+
+def broken_glass(session: Session, principal: Principal, id: UUID, *, at: datetime) -> BrokenGlass:
+    """Return a use of break-glass that the principal may know of: its own, or of its agency if it may review."""
+    used = glass.of_agency(session, principal.agency_id, id)
+    if used.account_id != principal.id and not may_review(principal, at=at):
+        raise glass.no_such_use()
+    return used
+
+
 def case(
-    session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
+    session: Session,
+    principal: Principal,
+    action: Action,
+    named: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    awaiting: bool = False,
 ) -> SeenCase:
     """Return the case file of that id or case number. Raises what `item` raises.
 
@@ -99,6 +151,7 @@ def case(
         _only([each for each in found if each.merged_into_id not in here]),
         at=at,
         why=reason,
+        awaiting=awaiting,
     )
 
 
@@ -129,7 +182,14 @@ def case_of_reference(
 
 
 def _seen(
-    session: Session, principal: Principal, action: Action, found: CaseFile | None, *, at: datetime, why: str | None
+    session: Session,
+    principal: Principal,
+    action: Action,
+    found: CaseFile | None,
+    *,
+    at: datetime,
+    why: str | None,
+    awaiting: bool = False,
 ) -> SeenCase:
     if found is None:
         raise NotFoundError(
@@ -137,7 +197,7 @@ def _seen(
             next_step="Check the number; `evidence case list` shows what you may see.",
         )
     known = thing_of_case(session, found, at=at)
-    decision = _require(access.allow(principal, action, known, at=at, reason=why), action)
+    decision = _require(access.allow(principal, action, known, at=at, reason=why, approved=awaiting), action)
     content = decision.content and access.allow(principal, "case.read", known, at=at).content
     return SeenCase(
         found,
@@ -158,13 +218,12 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
     return seen.item
 
 
-def require(principal: Principal, action: Action, of: Thing, *, at: datetime, begun: bool = False) -> None:
-    """Raise RefusedError unless the principal may do this to the thing now.
+def again(session: Session, principal: Principal, action: Action, item_id: UUID, *, at: datetime) -> Seen:
+    """Reach the item once more for an act that began before and only goes on. Raises what `item` raises.
 
-    `begun`: the act began before and only goes on.  Why, and a fresh sign-in, were asked then.
+    Why, and a fresh sign-in, were asked when it began.
     """
-    asker = replace(principal, signed_in_at=at) if begun else principal
-    _require(access.allow(asker, action, of, at=at, reason="as it began" if begun else None), action)
+    return item(session, replace(principal, signed_in_at=at), action, str(item_id), at=at, reason="as it began")
 
 
 def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:
@@ -179,6 +238,7 @@ def things(session: Session, of: Collection[EvidenceItem], *, at: datetime) -> d
     supervisors = units.supervisors(session, {each.unit_id for each in of if each.unit_id}, at=at)
     granted = lists.granted_of_items(session, ids, at=at)
     listed = incidents.of_items(session, ids, at=at)
+    broken = glass.of_items(session, ids, at=at)
     return {
         each.id: Thing(
             agency_id=each.agency_id,
@@ -188,6 +248,7 @@ def things(session: Session, of: Collection[EvidenceItem], *, at: datetime) -> d
             supervisors=supervisors[each.unit_id] if each.unit_id else NOBODY,
             access_class=each.access_class,
             granted=granted.get(each.id, {}),
+            broken_glass=broken[each.id],
             listed=listed[each.id].everybody,
             barred=listed[each.id].barred,
             do_not_disclose=each.do_not_disclose,
@@ -222,7 +283,14 @@ def things_of_cases(session: Session, of: Collection[CaseFile], *, at: datetime)
 
 
 def incident(
-    session: Session, principal: Principal, action: Action, named: str, *, at: datetime, reason: str | None = None
+    session: Session,
+    principal: Principal,
+    action: Action,
+    named: str,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    awaiting: bool = False,
 ) -> CriticalIncident:
     """Return the agency's critical incident of that id or number. Raises NotFoundError and RefusedError as `item`."""
     ours = select(CriticalIncident).where(
@@ -233,23 +301,37 @@ def incident(
         raise NotFoundError(
             "There is no such critical incident, or none you may know of.", next_step="Check its number."
         )
-    covered = session.scalars(incidents.covered_items(found)).all()
-    thing = Thing(
-        agency_id=found.agency_id,
-        supervisors=units.supervisors(session, [found.unit_id], at=at)[found.unit_id] if found.unit_id else NOBODY,
-        cases=tuple(each for cases in standing.of_items(session, covered, at=at).values() for each in cases),
-        listed=frozenset(account.id for _, account in incidents.listings(session, found)),
-    )
-    _require(access.allow(principal, action, thing, at=at, reason=reason), action)
+    known = thing_of_incident(session, found, at=at)
+    _require(access.allow(principal, action, known, at=at, reason=reason, approved=awaiting), action)
     return found
+
+
+def thing_of_incident(session: Session, of: CriticalIncident, *, at: datetime) -> Thing:
+    """Say of the critical incident what the rules may ask at that instant."""
+    covered = session.scalars(incidents.covered_items(of)).all()
+    return Thing(
+        agency_id=of.agency_id,
+        supervisors=units.supervisors(session, [of.unit_id], at=at)[of.unit_id] if of.unit_id else NOBODY,
+        cases=tuple(each for cases in standing.of_items(session, covered, at=at).values() for each in cases),
+        listed=frozenset(account.id for _, account in incidents.listings(session, of)),
+    )
 
 
 def _require(decision: Decision, action: Action) -> Decision:
     if not decision.allowed:
-        raise RefusedError(
-            f"{action} is refused: {decision.reason}.", next_step="Ask whoever runs your agency's roles."
-        )
+        raise _refused(action, decision.reason)
     return decision
+
+
+def _refused(what: str, why: str) -> RefusedError:
+    return RefusedError(f"{what} is refused: {why}.", next_step="Ask whoever runs your agency's roles.")
+
+
+def _no_such_item() -> NotFoundError:
+    return NotFoundError(
+        "There is no such evidence item, or none you may know of.",
+        next_step="Check the number; `evidence item list` shows what you may see.",
+    )
 
 
 def _only(found: Sequence[Named]) -> Named | None:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from auth import units
 from auth.principals import Principal
-from evidence.access import lists
+from evidence.access import glass, lists
 from evidence.access.actions import Action
-from evidence.access.gates import MANAGING
+from evidence.access.gates import BREAKABLE, GLASS_ROLES, MANAGING
 from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
 from evidence.cases import standing
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
@@ -28,6 +28,12 @@ def visible_items(principal: Principal, *, at: datetime, content: bool = False) 
     return select(EvidenceItem).where(_item_is_visible(principal, at, content=content))
 
 
+def behind_glass(principal: Principal) -> Select[EvidenceItem]:
+    """Select the items that the principal may name to break the glass before them: any of their agency."""
+    might = true() if principal.roles & GLASS_ROLES else false()
+    return select(EvidenceItem).where(EvidenceItem.agency_id == principal.agency_id, might)
+
+
 def visible_cases(principal: Principal, *, at: datetime, content: bool = False) -> Select[CaseFile]:
     """Select the case files whose existence the principal may know of; with `content` those they may read."""
     return select(CaseFile).where(_case_is_visible(principal, at, content=content))
@@ -36,8 +42,14 @@ def visible_cases(principal: Principal, *, at: datetime, content: bool = False) 
 def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Select[EvidenceItem]:
     """Select the items that the principal may name for this action: those visible, and more to manage access.
 
-    Whoever opens a confidential item again, or lets somebody in, has to be able to name it.
+    Whoever opens a confidential item again, or lets somebody in, has to be able to name it; and so
+    has whoever has broken the glass before it.
     """
+    if action in BREAKABLE:
+        opened = and_(
+            EvidenceItem.agency_id == principal.agency_id, EvidenceItem.id.in_(glass.items_opened_to(principal, at=at))
+        )
+        return select(EvidenceItem).where(or_(_item_is_visible(principal, at), opened))
     if action not in MANAGING:
         return visible_items(principal, at=at)
     manageable = _may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at, content=False)

@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from evidence.api import (
     accounts,
     agency,
+    approvals,
+    break_glass,
     cases,
     custody,
     docks,
@@ -14,37 +16,43 @@ from evidence.api import (
     health,
     incidents,
     items,
+    lifting,
     references,
     referrals,
     restrictions,
+    tasks,
     trust,
     units,
     uploads,
     viewings,
 )
 
-BODY_LIMIT = 1 << 20
-"""Bytes a request's body may have, except that of an upload."""
-
-
 PARTS = (
     accounts,
     agency,
     units,
+    approvals,
+    tasks,
     docks,
     items,
     viewings,
+    break_glass,
     references,
     cases,
     exhibits,
     referrals,
     restrictions,
+    lifting,
     explanations,
     incidents,
     custody,
     exports,
     trust,
 )
+"""The resources whose requests are small, in the order in which they are described."""
+
+BODY_LIMIT = 1 << 20
+"""Bytes a request's body may have, except that of an upload."""
 
 
 def router() -> APIRouter:

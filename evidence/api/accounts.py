@@ -8,16 +8,25 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from auth import accounts, roles
+from auth.errors import UnknownError
 from auth.http import PrincipalShown
 from auth.models import Account
 from auth.principals import Principal, Role
+from evidence.access import approvals
+from evidence.access.approved_acts import AssignRoles
 from evidence.api import paging
+from evidence.api.approvals import ApprovalShown
+from evidence.api.approvals import shown as approval_shown
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
-from evidence.api.guards import Guard
+from evidence.api.guards import Guard, refusal_recorded
 
 router = APIRouter(tags=["Accounts"])
 
 AccountKeeper = Annotated[Principal, Depends(Guard("users.manage"))]
+RoleKeeper = Annotated[Principal, Depends(Guard("roles.assign"))]
+
+FIRST_ROLES = "First roles of a new account"
+"""The reason of a request that goes with the making of an account."""
 
 
 class AccountRequest(BaseModel):
@@ -27,7 +36,11 @@ class AccountRequest(BaseModel):
     name: str = Field(max_length=120, examples=["Rosa Alvarez"])
     password: SecretStr = Field(description="At least 12 characters, not the name or address.")
     badge: str | None = Field(default=None, max_length=40, examples=["4471"])
-    roles: list[Role] = Field(default_factory=list, max_length=12, description="What the account holds from now on.")
+    roles: list[Role] = Field(
+        default_factory=list,
+        max_length=12,
+        description="What it is to hold: a request, which another administrator approves.",
+    )
 
 
 class SuspensionRequest(BaseModel):
@@ -48,6 +61,21 @@ class AccountShown(BaseModel):
     suspended_at: datetime | None
 
 
+class AccountMade(AccountShown):
+    """The new account, and the request under which the roles asked for it wait for another administrator."""
+
+    approval: ApprovalShown | None
+
+
+class RoleChangeRequest(BaseModel):
+    """Which roles are to be granted to whom and which to end: one request, however many accounts."""
+
+    emails: list[str] = Field(min_length=1, max_length=200, description="Addresses of accounts of your agency.")
+    grant: list[Role] = Field(default_factory=list, max_length=12)
+    end: list[Role] = Field(default_factory=list, max_length=12)
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S", examples=["New class of the academy"])
+
+
 class AccountPage(BaseModel):
     """A page of accounts, by name. The Link header says where the next one is."""
 
@@ -63,8 +91,8 @@ def show_me(principal: CurrentPrincipal) -> PrincipalShown:
 @router.post("/accounts", status_code=201)
 def create_account(
     asked: AccountRequest, room: AppRoom, session: DatabaseSession, principal: AccountKeeper, request_id: RequestId
-) -> AccountShown:
-    """Create an account in your agency, with its first roles."""
+) -> AccountMade:
+    """Create an account in your agency. Its first roles wait until another administrator approves them."""
     at = room.clock()
     account = accounts.create(
         session,
@@ -74,12 +102,41 @@ def create_account(
         name=asked.name,
         password=asked.password.get_secret_value(),
         badge=asked.badge,
-        roles=dict.fromkeys(asked.roles),
         by=principal,
         at=at,
         request_id=request_id,
     )
-    return shown(account, roles.held(session, account.id, at=at))
+    waiting = None
+    if asked.roles:
+        wanted = AssignRoles(accounts=(account.id,), granted=tuple(dict.fromkeys(asked.roles)))
+        waiting = approvals.required_or_done(
+            session, room.recorder, wanted, by=principal, reason=FIRST_ROLES, at=at, request_id=request_id
+        )
+    made = shown(account, roles.held(session, account.id, at=at))
+    return AccountMade(**made.model_dump(), approval=approval_shown(waiting, at=at) if waiting else None)
+
+
+@router.post("/role-changes", status_code=202)
+def request_role_change(
+    asked: RoleChangeRequest, room: AppRoom, session: DatabaseSession, principal: RoleKeeper, request_id: RequestId
+) -> ApprovalShown:
+    """Ask for roles to be granted or ended: it takes effect when another administrator approves it."""
+    at = room.clock()
+    people = [accounts.by_email(session, each) for each in dict.fromkeys(asked.emails)]
+    named = {each.id for each in people if each is not None and each.agency_id == principal.agency_id}
+    if len(named) != len(people):
+        raise UnknownError("There is no such account.")
+    wanted = AssignRoles(
+        accounts=tuple(sorted(named)),
+        granted=tuple(dict.fromkeys(asked.grant)),
+        ended=tuple(dict.fromkeys(asked.end)),
+    )
+    with refusal_recorded(room, principal, "roles.assign", request_id=request_id):
+        waiting = approvals.required_or_done(
+            session, room.recorder, wanted, by=principal, reason=asked.reason, at=at, request_id=request_id
+        )
+    assert waiting is not None, "no cell grants a role alone"
+    return approval_shown(waiting, at=at)
 
 
 @router.get("/accounts")

@@ -7,7 +7,7 @@ chain, never on the item's.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Body, Path, Query
 from fastapi.concurrency import run_in_threadpool
@@ -25,6 +25,9 @@ from evidence.database import unit_of_work
 from evidence.errors import RefusedError
 from evidence.room import Room
 
+Refusable = Action | Literal["approval"]
+"""What a refusal is recorded of: an action, or the deciding of a request, whose action is not told before one may."""
+
 Reason = Annotated[str | None, Query(max_length=2000, description="Why; kept with the act where it is required.")]
 ItemNamed = Annotated[str, Path(description="Id or evidence number of the item.", max_length=64)]
 IncidentNamed = Annotated[
@@ -40,10 +43,14 @@ CaseNamed = Annotated[
 
 
 class AnyGuard:
-    """What every guard is: it names the one action that its route is."""
+    """What every guard is: it names the one action that its route is.
 
-    def __init__(self, action: Action) -> None:
+    `awaiting`: the route only asks for the act, and a second person is to approve it (access/approvals.py).
+    """
+
+    def __init__(self, action: Action, *, awaiting: bool = False) -> None:
         self.action: Action = action
+        self.awaiting = awaiting
 
 
 class Guard(AnyGuard):
@@ -122,7 +129,9 @@ class ItemForReason(AnyGuard):
     ) -> tuple[Seen, str]:
         """Return the item as this principal may see it, and the reason."""
         with refusal_recorded(room, principal, self.action, request_id=request_id, named=item):
-            seen = reach.item(session, principal, self.action, item, at=room.clock(), reason=asked.reason)
+            seen = reach.item(
+                session, principal, self.action, item, at=room.clock(), reason=asked.reason, awaiting=self.awaiting
+            )
         return seen, asked.reason
 
 
@@ -158,7 +167,9 @@ class CaseForReason(AnyGuard):
     ) -> tuple[SeenCase, str]:
         """Return the case as this principal may see it, and the reason."""
         with refusal_recorded(room, principal, self.action, request_id=request_id, named=case):
-            seen = reach.case(session, principal, self.action, case, at=room.clock(), reason=asked.reason)
+            seen = reach.case(
+                session, principal, self.action, case, at=room.clock(), reason=asked.reason, awaiting=self.awaiting
+            )
         return seen, asked.reason
 
 
@@ -192,13 +203,15 @@ class IncidentForReason(AnyGuard):
     ) -> tuple[CriticalIncident, str]:
         """Return the incident, and the reason."""
         with refusal_recorded(room, principal, self.action, request_id=request_id, named=incident):
-            found = reach.incident(session, principal, self.action, incident, at=room.clock(), reason=asked.reason)
+            found = reach.incident(
+                session, principal, self.action, incident, at=room.clock(), reason=asked.reason, awaiting=self.awaiting
+            )
         return found, asked.reason
 
 
 @contextmanager
 def refusal_recorded(
-    room: Room, principal: Principal, action: Action, *, request_id: str, named: str | None = None
+    room: Room, principal: Principal, action: Refusable, *, request_id: str, named: str | None = None
 ) -> Iterator[None]:
     """Enter in the principal's own chain what is refused in the block, and let the refusal go on."""
     try:
@@ -209,7 +222,13 @@ def refusal_recorded(
 
 
 def record_refusal(
-    room: Room, principal: Principal, action: Action, *, request_id: str, reason: str, named: str | None = None
+    room: Room,
+    principal: Principal,
+    action: Refusable,
+    *,
+    request_id: str,
+    reason: str,
+    named: str | None = None,
 ) -> None:
     """Enter a refusal in the principal's own chain, in a unit of work of its own: the request's is rolled back."""
     with unit_of_work(room.sessions) as session:

@@ -3,10 +3,11 @@
 from contextlib import suppress
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from evidence import __version__
+from evidence import __version__, notices
 from evidence.api.dependencies import AppRoom
+from evidence.database import reading
 from evidence.engines import schema
 
 router = APIRouter(tags=["Health"])
@@ -17,6 +18,7 @@ class Health(BaseModel):
 
     status: str
     version: str
+    degraded: list[str] = Field(default_factory=list, description="What does not work though evidence is served.")
 
 
 @router.get("/healthz")
@@ -27,8 +29,11 @@ def healthz() -> Health:
 
 @router.get("/readyz")
 def readyz(room: AppRoom) -> Health:
-    """Say that database, schema and object store answer; 503 with the reason when they do not."""
+    """Say that database, schema and object store answer, and what is degraded; 503 with the reason when they do not."""
     schema.require_head(room.engine)
     with suppress(KeyError):
         room.vault.store.head("readiness")  # no such object; that it can say so is the answer
-    return Health(status="ready", version=__version__)
+    with reading(room.sessions) as session:
+        failing = notices.undelivered(session, at=room.clock())
+    degraded = [f"notices: {failing} not delivered"] if failing else []
+    return Health(status="degraded" if degraded else "ready", version=__version__, degraded=degraded)

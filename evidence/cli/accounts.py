@@ -1,7 +1,7 @@
 """`evidence sign-in`, `evidence sign-out` and `evidence account`: accounts and who is signed in."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "sign-out")(sign_out)
     noun = typer.Typer(help="Accounts of your agency.", no_args_is_help=True, rich_markup_mode=None)
     command(noun, "create", noun="account")(create)
+    command(noun, "roles", noun="account")(change_roles)
     app.add_typer(noun, name="account")
 
 
@@ -84,10 +85,37 @@ def create(
     asked = {"email": email, "name": name, "password": password, "badge": badge, "roles": role}
     with profiles.signed_in(profile) as connection:
         account = connection.post("/api/v1/accounts", asked)
-    out.say(f"{account['email']} is an account: {', '.join(account['roles'])}.")
+    out.say(f"{account['email']} is an account.")
     secret_input.show(out, made)
-    out.sum_up(account=account["id"], email=account["email"], roles=account["roles"], **made)
+    _say_it_waits(out, account["approval"])
+    out.sum_up(
+        account=account["id"], email=account["email"], roles=account["roles"], approval=account["approval"], **made
+    )
     return ExitCode.OK
+
+
+def change_roles(
+    out: Output,
+    emails: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="Addresses of accounts of your agency.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the request.")],
+    grant: Annotated[list[str] | None, typer.Option("--grant", help="Role to grant; may be repeated.")] = None,
+    end: Annotated[list[str] | None, typer.Option("--end", help="Role to end; may be repeated.")] = None,
+    profile: ProfileName = "default",
+) -> None:
+    """Ask for roles to be granted or ended, for one account or many: another administrator approves it."""
+    require_roles([*(grant or []), *(end or [])])
+    asked = {"emails": emails, "grant": grant or [], "end": end or [], "reason": reason}
+    with profiles.signed_in(profile) as connection:
+        waiting = connection.post("/api/v1/role-changes", asked)
+    _say_it_waits(out, waiting)
+    out.sum_up(approval=waiting)
+
+
+def _say_it_waits(out: Output, waiting: dict[str, Any]) -> None:
+    out.say(
+        "The roles wait until another administrator approves them:",
+        f"  evidence approval approve {waiting['id']}",
+    )
 
 
 def require_roles(given: Sequence[str]) -> None:

@@ -50,14 +50,15 @@ def create(
         out.sum_up(ExitCode.OK, "dry_run")
         return ExitCode.OK
     password, made = secret_input.given_or_made(password_file)
-    account_id = _create(email, name=name, agency=agency, roles=roles, badge=badge, password=password)
+    account_id = create_account(email, name=name, agency=agency, roles=roles, badge=badge, password=password)
     out.say(f"{email} is an account of {agency}: {', '.join(roles)}.")
     secret_input.show(out, made)
     out.sum_up(account=account_id, email=email, agency=agency, roles=roles, **made)
     return ExitCode.OK
 
 
-def _create(email: str, *, name: str, agency: str, roles: list[str], badge: str | None, password: str) -> str:
+def create_account(email: str, *, name: str, agency: str, roles: list[str], badge: str | None, password: str) -> str:
+    """Create the account, and the agency if it is missing, as the console; return the account's id."""
     from auth import accounts, agencies
     from auth.principals import Principal
     from evidence.cli.server import read_settings
@@ -91,3 +92,27 @@ def _create(email: str, *, name: str, agency: str, roles: list[str], badge: str 
             request_id=request_id,
         )
         return str(account.id)
+
+
+def is_known(email: str) -> bool:
+    """Say whether there is an account of this address."""
+    from auth import accounts
+    from evidence.cli.server import read_settings
+    from evidence.database import reading
+    from evidence.room import open_room
+
+    with open_room(read_settings()) as room, reading(room.sessions) as session:
+        return accounts.by_email(session, email) is not None
+
+
+def administrators_of(agency: str) -> int:
+    """Count the living administrators of the agency of that name."""
+    from auth import agencies
+    from evidence import notices
+    from evidence.cli.server import read_settings
+    from evidence.database import reading
+    from evidence.room import open_room
+
+    with open_room(read_settings()) as room, reading(room.sessions) as session:
+        found = agencies.by_name(session, agency)
+        return 0 if found is None else len(notices.holders(session, found.id, ["agency_admin"], at=room.clock()))

@@ -23,16 +23,19 @@ def build() -> typer.Typer:
         accounts,
         admin,
         agency,
+        approvals,
         cases,
         demo,
         docks,
         doctor,
         exports,
+        glass,
         incidents,
         items,
         openapi,
         restrictions,
         server,
+        setup,
         trust,
         units,
         verification,
@@ -49,9 +52,9 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    people = (admin, agency, accounts, units)
-    held = (docks, items, cases, restrictions, incidents)
-    for module in (demo, server, doctor, *people, trust, *held, exports, verification, openapi):
+    people = (admin, agency, accounts, units, approvals)
+    held = (docks, items, cases, restrictions, incidents, glass)
+    for module in (demo, setup, server, doctor, *people, trust, *held, exports, verification, openapi):
         module.add_to(tree)
     return tree
 

@@ -17,13 +17,19 @@ from evidence.errors import UnavailableError
 ITEM_PROBE: Final = "item.probe"
 """Task: read what the original of an item is. Argument: item_id (text)."""
 
+NOTICE_SEND: Final = "notice.send"
+"""Task: deliver one notice. Argument: notice_id (text)."""
+
 FOOTAGE: Final = "footage"
 """Queue of work that reads footage; each such job may take long."""
 
 UPKEEP: Final = "upkeep"
 """Queue of short recurring work that must never wait behind footage."""
 
-QUEUE_OF_TASK: Final = {ITEM_PROBE: FOOTAGE}
+NOTICES: Final = "notices"
+"""Queue of what is sent to others, whose servers may keep us waiting."""
+
+QUEUE_OF_TASK: Final = {ITEM_PROBE: FOOTAGE, NOTICE_SEND: NOTICES}
 """Which queue each task that is deferred by name goes to."""
 
 MAXIMUM_ATTEMPTS: Final = 5

@@ -90,9 +90,7 @@ def footage(make_session: Sessions, vault: Vault, principal: Principal, viewing_
         viewing = _own(session, principal, viewing_id)
         if viewing.ended_at is not None or at - viewing.begun_at > LONGEST or at - viewing.last_read_at > IDLE:
             raise GoneError("This viewing is over.", next_step="Begin another.")
-        # Why, and a fresh sign-in, were asked when it began.
-        seen = reach.item(session, principal, "evidence.list", str(viewing.item_id), at=at)
-        reach.require(principal, ACTION[viewing.manner], seen.thing, at=at, begun=True)
+        seen = reach.again(session, principal, ACTION[viewing.manner], viewing.item_id, at=at)
     return Footage(viewing, seen.item, _reader(make_session, vault, seen.item))
 
 

@@ -38,7 +38,7 @@ from alembic import op
 from evidence.engines.grants import grant
 
 revision = "20261122_1070"
-down_revision = "20261122_1050"
+down_revision = "20261122_1060"
 branch_labels = None
 depends_on = None
 
@@ -77,6 +77,8 @@ VIEWS = {
         JOIN case_file matter ON matter.id = exhibit.case_id AND matter.kind = 'internal_affairs'
         JOIN case_assignment works ON works.case_id = matter.id
         WHERE exhibit.withdrawn_at IS NULL AND works.account_id = {PRINCIPAL} AND works.ended_at IS NULL
+        UNION ALL
+        SELECT item_id FROM broken_glass WHERE account_id = {PRINCIPAL} AND ends_at > now()
     """,
     "case_standing": f"""
         SELECT id, agency_id, kind, closed_at FROM case_file
@@ -156,6 +158,10 @@ WALLS: dict[str, tuple[str, str | None]] = {
     "case_number_pattern": (OURS, None),
     "case_number": (OURS, None),
     "access_list_entry": (OF_A_CASE_OR_ITEM, None),
+    "approval_request": (OURS, None),
+    "approval": ("EXISTS (SELECT FROM approval_request here WHERE here.id = {table}.request_id)", None),
+    "broken_glass": (OURS, None),
+    "notice": (OURS, None),
     "critical_incident": (OURS, None),
     "incident_listing": ("EXISTS (SELECT FROM critical_incident here WHERE here.id = {table}.incident_id)", None),
     "incident_item": ("EXISTS (SELECT FROM critical_incident here WHERE here.id = {table}.incident_id)", None),

@@ -10,7 +10,7 @@ from auth.models import Base as AuthBase
 from auth.settings import AuthSettings
 from evidence.database import Base
 from evidence.proof import acts
-from evidence.settings import Settings
+from evidence.settings import NoticeSettings, Settings
 from transcode.settings import TranscodeSettings
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def test_the_check_sees_a_missing_word() -> None:
 
 
 def test_every_setting_says_what_it_is() -> None:
-    models: list[type[BaseModel]] = [Settings, AuthSettings, TranscodeSettings]
+    models: list[type[BaseModel]] = [Settings, NoticeSettings, AuthSettings, TranscodeSettings]
 
     silent = [name for model in models for name, field in model.model_fields.items() if not field.description]
 

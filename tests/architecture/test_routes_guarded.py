@@ -22,6 +22,13 @@ PUBLIC = {
 GUARDED_BY_ITSELF = {
     ("POST", "/api/v1/docks"): "the one-time enrolment code is the credential",
     ("GET", "/api/v1/me"): "answers only about whoever asks",
+    ("GET", "/api/v1/me/tasks"): "answers only about whoever asks",
+    ("GET", "/api/v1/approvals"): "lists what whoever asks has requested or may decide, by the cell of each action",
+    ("GET", "/api/v1/approvals/{approval_id}"): "as the list; the rest is told apart from nothing",
+    ("POST", "/api/v1/approvals/{approval_id}/approve"): "is decided by the cell of the action that is approved",
+    ("POST", "/api/v1/approvals/{approval_id}/refuse"): "is decided by the cell of the action that is refused",
+    ("POST", "/api/v1/approvals/{approval_id}/withdraw"): "is for the requester alone",
+    ("GET", "/api/v1/break-glass/{glass_id}"): "is for whoever broke it, and by audit.read for the rest",
     ("OPTIONS", "/api/v1/uploads"): "says which version of tus is spoken",
 }
 

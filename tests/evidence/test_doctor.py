@@ -18,6 +18,7 @@ from evidence.engines.postgres import Cluster
 from evidence.errors import SetupError
 from evidence.settings import Settings
 from evidence.storage import open_store
+from tests.support.people import a_person
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,17 @@ def test_a_healthy_room_is_well(healthy: Settings) -> None:
     assert all(each.sentence.endswith((".", "!")) for each in found.values())
     assert "root" in found["store lock"].sentence
     assert "copy elsewhere" in found["agency key"].next_step
+
+
+def test_an_agency_with_one_administrator_is_named(healthy: Settings) -> None:
+    found = []
+    for _ in range(2):
+        with room.open_room(healthy) as opened:
+            a_person(opened, "agency_admin")
+        found.append(findings(healthy)["administrators"])
+
+    assert [each.health for each in found] == ["wrong", "well"]
+    assert "Riverbend Police Department has 1" in found[0].sentence
 
 
 def test_a_room_that_was_never_made_ready_is_named(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.support.zygote import zygote
 PASSWORD = "only-for-the-tests-2026"
 AGENCY = "Riverbend Police Department"
 ADMIN, TECHNICIAN, OFFICER = "admin@riverbend.example", "tech@riverbend.example", "officer@riverbend.example"
+CLERK = "clerk@riverbend.example"
 READY_WITHIN = 60.0
 
 
@@ -146,19 +147,25 @@ class Installation:
 
     def prepare(self) -> None:
         """Make database and keys, and the account that makes the others."""
-        self.run("migrate")
-        self.run("admin", "create", "--email", ADMIN, "--name", "A. Admin", "--agency", AGENCY)
+        two = ["--administrator", f"A. Admin <{ADMIN}>", "--administrator", f"C. Clerk <{CLERK}>"]
+        self.run("init", "--agency", AGENCY, *two)
 
     def people(self) -> None:
         """Sign in an administrator, a technician and an officer, each under a profile; enrol a dock."""
         self.run("sign-in", "--email", ADMIN, "--profile", "admin")
+        self.run("sign-in", "--email", CLERK, "--profile", "clerk")
         for email, role in ((TECHNICIAN, "evidence_tech"), (OFFICER, "officer")):
             badge = ["--badge", "4711"] if role == "officer" else []
-            self.run(
-                "account", "create", "--email", email, "--name", role, "--role", role, *badge, "--profile", "admin"
-            )
+            self.account("--email", email, "--name", role, "--role", role, *badge)
             self.run("sign-in", "--email", email, "--profile", "officer" if role == "officer" else "default")
         self.run("dock", "enrol", "east-1")
+
+    def account(self, *arguments: str) -> dict[str, Any]:
+        """Make an account and have its roles approved; return the approved request."""
+        made = self.run("account", "create", *arguments, "--profile", "admin", "--json").summary["result"]["approval"]
+        approve = ("approval", "approve", made["id"], "--sha256", made["sha256"], "--profile", "clerk", "--json")
+        approved: dict[str, Any] = self.run(*approve).summary["result"]["request"]
+        return approved
 
 
 @contextmanager

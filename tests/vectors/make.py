@@ -325,6 +325,74 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
         f"account/{OFFICER}",
         body("agency.case_numbers_set", sd=[salted("pattern", "{year}-{seq:6}")], facts={"agency": DOCK}),
     ),
+    (
+        f"account/{OFFICER}",
+        body(
+            "approval.requested",
+            sd=[salted("reason", "informant moved")],
+            facts={"approval": CASE, "action": "access.unrestrict", "sha256": digest_of("request")},
+        ),
+    ),
+    (
+        f"account/{INTERVIEW}",
+        body(
+            "approval.given",
+            facts={
+                "approval": CASE,
+                "action": "access.unrestrict",
+                "sha256": digest_of("request"),
+                "requester": OFFICER,
+            },
+        ),
+    ),
+    (
+        f"account/{INTERVIEW}",
+        body(
+            "approval.refused",
+            sd=[salted("reason", "trial pending")],
+            facts={"approval": CASE, "action": "roles.assign", "sha256": digest_of("request"), "requester": OFFICER},
+        ),
+    ),
+    (
+        f"account/{OFFICER}",
+        body("approval.withdrawn", facts={"approval": CASE, "action": "roles.assign", "sha256": digest_of("request")}),
+    ),
+    (
+        f"account/{INTERVIEW}",
+        body(
+            "approval.voided",
+            facts={"approval": CASE, "action": "roles.assign", "sha256": digest_of("request"), "requester": OFFICER},
+        ),
+    ),
+    (
+        f"item/{STOP}",
+        body(
+            "approval.carried_out",
+            facts={
+                "approval": CASE,
+                "action": "access.unrestrict",
+                "sha256": digest_of("request"),
+                "requester": OFFICER,
+                "approver": INTERVIEW,
+            },
+        ),
+    ),
+    (
+        f"item/{STOP}",
+        body(
+            "glass.broken",
+            sd=[salted("reason", "officer missing")],
+            facts={"glass": CASE, "item": STOP, "account": OFFICER, "ends_at": "2026-03-01T11:00:00.000000Z"},
+        ),
+    ),
+    (
+        f"item/{STOP}",
+        body(
+            "glass.reviewed",
+            sd=[salted("finding", "justified")],
+            facts={"glass": CASE, "item": STOP, "account": OFFICER},
+        ),
+    ),
     (f"dock/{DOCK}", body("upload.opened", facts={"upload": CASE, "size": 4096, "declared": "sha256"})),
     (
         f"dock/{DOCK}",

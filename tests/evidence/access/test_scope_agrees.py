@@ -68,7 +68,7 @@ def world(room: Room, database: Database) -> World:
             for _ in range(60)
         ]
         cases = [a_case(session, room, choose.choice(people), items, people, choose) for _ in range(24)]
-        for one, into in zip(cases[:6], cases[6:12], strict=True):
+        for one, into in zip(cases[:12], cases[12:], strict=True):
             if (one.agency_id, one.kind) == (into.agency_id, into.kind):
                 by: dict[str, Any] = {"by": people[0], "at": room.clock(), "request_id": str(new_id())}
                 merging.merge(session, one, into, reason="one incident", **by)

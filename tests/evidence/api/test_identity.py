@@ -17,6 +17,7 @@ from evidence.database import unit_of_work
 from evidence.main import create_app
 from evidence.room import Room
 from tests.conftest import NOON
+from tests.support.approving import approved
 from tests.support.clock import FixedClock
 from tests.support.database import Database
 from tests.support.forging import World, attacks, dock_statement, read, strangers
@@ -75,9 +76,11 @@ def bearer(answer: Any) -> dict[str, str]:
 
 
 def test_an_account_is_made_signs_in_and_asks_who_it_is(client: TestClient, room: Room, admin: Person) -> None:
+    second = a_person(room, "agency_admin")
     made = client.post("/api/v1/accounts", json=wanted(roles=["officer", "auditor"]), headers=admin.headers)
     assert made.status_code == 201
-    assert (made.json()["email"], made.json()["roles"]) == ("rosa@riverbend.example", ["auditor", "officer"])
+    assert (made.json()["email"], made.json()["roles"]) == ("rosa@riverbend.example", [])
+    assert approved(client, second, made.json()["approval"]).status_code == 200
     assert PASSWORD not in made.text
     assert "argon2" not in made.text
 
@@ -85,8 +88,9 @@ def test_an_account_is_made_signs_in_and_asks_who_it_is(client: TestClient, room
 
     assert me.json()["id"] == made.json()["id"]
     assert me.json()["roles"] == ["auditor", "officer"]
-    assert acts(room, f"account/{admin.principal.id}")[-3:] == ["account.created", "role.granted", "role.granted"]
-    assert acts(room, f"account/{me.json()['id']}") == ["account.signed_in"]
+    assert acts(room, f"account/{admin.principal.id}")[-2:] == ["account.created", "approval.requested"]
+    assert acts(room, f"account/{second.principal.id}")[-3:] == ["role.granted", "role.granted", "approval.given"]
+    assert acts(room, f"account/{me.json()['id']}") == ["approval.carried_out", "account.signed_in"]
 
 
 def test_an_address_is_taken_once(client: TestClient, admin: Person) -> None:

@@ -80,7 +80,7 @@ def a_referral(room: Installation, _folder: Path) -> Arguments:
 
 def a_detectives_case(room: Installation, *, closed: bool) -> Arguments:
     email = f"{os.urandom(4).hex()}@riverbend.example"
-    room.run("account", "create", "--email", email, "--name", "D", "--role", "detective", "--profile", "admin")
+    room.account("--email", email, "--name", "D", "--role", "detective")
     room.run("sign-in", "--email", email, "--profile", "detective")
     asked = [a_case(room, profile="detective"), "--reason", "x", "--profile", "detective"]
     if closed:
@@ -109,7 +109,7 @@ def an_incident(room: Installation) -> str:
 def a_listing(room: Installation, _folder: Path) -> Arguments:
     """List the officer, and sign in an investigator to whom their statement may be given."""
     email, number = f"{os.urandom(4).hex()}@riverbend.example", f"26-{os.urandom(4).hex()}"
-    room.run("account", "create", "--email", email, "--name", "S", "--role", "supervisor", "--profile", "admin")
+    room.account("--email", email, "--name", "S", "--role", "supervisor")
     room.run("unit", "join", a_unit(room), email, "--supervises", "--profile", "admin")
     room.run("sign-in", "--email", email, "--profile", "supervisor")
     room.run("incident", "declare", number, "--reason", "x", "--profile", "supervisor")
@@ -136,6 +136,20 @@ def an_expectation(room: Installation, folder: Path) -> Arguments:
     return [case, listed["referrals"][0]["expected"][0]["id"], "1"]
 
 
+def a_request(room: Installation, _folder: Path) -> dict[str, str]:
+    made = room.run(
+        "account", "create", *map(str, someone(room, _folder)), "--role", "officer", "--profile", "admin", "--json"
+    )
+    request: dict[str, str] = made.summary["result"]["approval"]
+    return request
+
+
+def a_use(room: Installation, folder: Path) -> str:
+    number = a_number(room, folder)
+    used = room.run("glass", "break", number, "--reason", "x", "--profile", "admin", "--json").summary["result"]["use"]
+    return str(used["id"])
+
+
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "migrate": lambda room, folder: [],
     "doctor": lambda room, folder: [],
@@ -147,6 +161,31 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "openapi": lambda room, folder: [],
     "admin create": lambda room, folder: [*someone(room, folder), "--agency", AGENCY],
     "account create": lambda room, folder: [*someone(room, folder), "--role", "officer", "--profile", "admin"],
+    "init": lambda room, folder: ["--agency", AGENCY],
+    "account roles": lambda room, folder: [
+        OFFICER,
+        "--grant",
+        "detective",
+        "--reason",
+        "x",
+        "--profile",
+        "admin",
+    ],
+    "approval list": lambda room, folder: ["--profile", "clerk"],
+    "approval show": lambda room, folder: [a_request(room, folder)["id"], "--profile", "clerk"],
+    "approval approve": lambda room, folder: [
+        (asked := a_request(room, folder))["id"],
+        "--sha256",
+        asked["sha256"],
+        "--profile",
+        "clerk",
+    ],
+    "approval refuse": lambda room, folder: [a_request(room, folder)["id"], "--reason", "x", "--profile", "clerk"],
+    "approval withdraw": lambda room, folder: [a_request(room, folder)["id"], "--profile", "admin"],
+    "tasks": lambda room, folder: ["--profile", "clerk"],
+    "glass break": lambda room, folder: [a_number(room, folder), "--reason", "x", "--profile", "admin"],
+    "glass list": lambda room, folder: ["--profile", "clerk"],
+    "glass review": lambda room, folder: [a_use(room, folder), "--finding", "x", "--profile", "clerk"],
     "dock code": lambda room, folder: ["north-1"],
     "dock enrol": lambda room, folder: [f"dock-{os.urandom(4).hex()}"],
     "dock upload": lambda room, folder: [a_card(folder), "--still", "0", "--dock", "east-1"],
@@ -197,6 +236,7 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
 """Command lines that succeed. Those that run until they are stopped have tests of their own below."""
 
 BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
+    "init": lambda room, folder: (["--agency", "Nowhere Police Department"], ExitCode.INCOMPLETE),
     "demo": lambda room, folder: (["--folder", a_full_folder(folder)], ExitCode.ERROR),
     "sign-in": lambda room, folder: (["--email", "nobody@riverbend.example"], ExitCode.REFUSED),
     "export": lambda room, folder: (["2020-1", "--out", folder / "p.zip", "--reason", "x"], ExitCode.ERROR),
@@ -206,6 +246,8 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
         [*someone(room, folder), "--role", "king", "--profile", "admin"],
         ExitCode.USAGE,
     ),
+    "approval approve": lambda room, folder: ([a_request(room, folder)["id"], "--profile", "clerk"], ExitCode.USAGE),
+    "glass break": lambda room, folder: ([a_number(room, folder), "--reason", "x"], ExitCode.REFUSED),
     "dock upload": lambda room, folder: ([folder, "--dock", "none"], ExitCode.ERROR),
     "dock status": lambda room, folder: (["--dock", "none"], ExitCode.ERROR),
     "item show": lambda room, folder: (["2020-1"], ExitCode.ERROR),
