@@ -46,7 +46,9 @@ class ApprovalList(BaseModel):
 class ApprovalGivenTo(BaseModel):
     """What you approve."""
 
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="The digest of the request that you read.")
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", description="The digest of the request that you read.", examples=["0" * 64]
+    )
 
 
 @router.get("/approvals")

@@ -93,6 +93,13 @@ def merge(
     require_mergeable(session, merged, into)
     why = f"merged into case {into.number}: {reason}"
     exhibits_there = exhibits.carry_over(session, merged, into, by=by, at=at, request_id=request_id)
+    for number in incidents.of_cases(session, [merged.id])[merged.id]:
+        incidents.withdraw(session, merged, number, by=by, at=at, request_id=request_id, reason=why)
+        incidents.add(session, into, number, by=by, at=at, request_id=request_id)
+    references.carry_over(session, merged, into, by=by, at=at, request_id=request_id, reason=why)
+    # Before its referrals end: an attorney to whom only they show it sees it from here on by the one that remains.
+    merged.closed_at, merged.merged_into_id = at, into.id
+    session.flush()
     referrals_there = _refer(session, merged, into, by=by, at=at, request_id=request_id, reason=why)
     expectations.carry_over(
         session,
@@ -106,12 +113,6 @@ def merge(
         reason=why,
     )
     _assign(session, merged, into, by=by, at=at, request_id=request_id, reason=why)
-    for number in incidents.of_cases(session, [merged.id])[merged.id]:
-        incidents.withdraw(session, merged, number, by=by, at=at, request_id=request_id, reason=why)
-        incidents.add(session, into, number, by=by, at=at, request_id=request_id)
-    references.carry_over(session, merged, into, by=by, at=at, request_id=request_id, reason=why)
-    merged.closed_at, merged.merged_into_id = at, into.id
-    session.flush()
     # Whatever was merged into this one before goes on to the case that remains now.
     session.execute(
         update(CaseFile).where(CaseFile.merged_into_id == merged.id).values(merged_into_id=into.id),

@@ -82,7 +82,8 @@ VIEWS = {
     """,
     "case_standing": f"""
         SELECT id, agency_id, kind, closed_at FROM case_file
-        WHERE {SYSTEM} OR {OURS} OR EXISTS (SELECT FROM case_referred_here here WHERE here.case_id = case_file.id)
+        WHERE {SYSTEM} OR {OURS}
+        OR EXISTS (SELECT FROM case_referred_here here WHERE here.case_id IN (case_file.id, case_file.merged_into_id))
     """,
     "item_here": f"""
         SELECT id, agency_id FROM evidence_item
@@ -122,6 +123,10 @@ def confined(here: str, opened: str) -> str:
     return f"({OURS} OR {here}) AND (access_class <> 'confidential' OR {MANAGING} OR {opened})"
 
 
+def _either_case(view: str) -> str:
+    return f"({tied('case_id', view, '{table}.id')} OR {tied('case_id', view, '{table}.merged_into_id')})"
+
+
 WALLS: dict[str, tuple[str, str | None]] = {
     # Whoever refers a case names the other agency; they are founded at the console.
     "agency": (f"{AGENCY} IS NOT NULL", "false"),
@@ -139,22 +144,21 @@ WALLS: dict[str, tuple[str, str | None]] = {
     ),
     "item_number": (OURS, None),
     "case_file": (
+        # What was merged is known to whom the case that remains is: its old number names that one.
         confined(
-            tied("case_id", "case_referred_here", "{table}.id"), tied("case_id", "case_opened_here", "{table}.id")
+            _either_case("case_referred_here"),
+            _either_case("case_opened_here"),
         ),
         # Whoever prosecutes may close a case that was referred to them: what it is does not change by that.
         tied("id", "case_standing", "{table}.id") + f" OR {OURS}",
     ),
     "exhibit": (IN_A_CASE, None),
     "case_assignment": (IN_A_CASE, None),
-    "referral": (
-        IN_A_CASE,
-        f"EXISTS (SELECT FROM case_standing here WHERE here.id = {{table}}.case_id AND here.{OURS})",
-    ),
+    "referral": (IN_A_CASE, None),
     "expectation": ("EXISTS (SELECT FROM referral here WHERE here.id = {table}.referral_id)", None),
     "fulfilment": ("EXISTS (SELECT FROM expectation here WHERE here.id = {table}.expectation_id)", None),
     "incident_number": (OF_A_CASE_OR_ITEM, None),
-    "external_reference": (OF_A_CASE_OR_ITEM, OURS),
+    "external_reference": (f"{OURS} OR {OF_A_CASE_OR_ITEM}", OURS),
     "case_number_pattern": (OURS, None),
     "case_number": (OURS, None),
     "access_list_entry": (OF_A_CASE_OR_ITEM, None),
@@ -198,6 +202,11 @@ def upgrade() -> None:
         may_write = f"{SYSTEM} OR ({(written or seen).format(table=table)})"
         op.execute(f"CREATE POLICY wall ON {table} USING ({may_see}) WITH CHECK ({may_write})")
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    # Whoever prosecutes may end a referral to them, and lays no case before anybody else.
+    op.execute(
+        f"CREATE POLICY owner_refers ON referral AS RESTRICTIVE FOR INSERT WITH CHECK ({SYSTEM} OR EXISTS ("
+        f"SELECT FROM case_standing here WHERE here.id = referral.case_id AND here.{OURS}))"
+    )
     for table, seen in READ_ONLY_WALLS.items():
         op.execute(f"CREATE POLICY wall ON {table} FOR SELECT USING ({SYSTEM} OR ({seen.format(table=table)}))")
         if table != "custody_record":
@@ -211,6 +220,7 @@ def downgrade() -> None:
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
         for policy in ("wall", "entered", "erased"):
             op.execute(f"DROP POLICY IF EXISTS {policy} ON {table}")
+    op.execute("DROP POLICY owner_refers ON referral")
     for table in WALLS:
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
         op.execute(f"DROP POLICY wall ON {table}")

@@ -154,5 +154,5 @@ def test_few_places_connect_for_the_system_or_name_its_setting() -> None:
     assert {path for path, text in sources.items() if "for_system=True" in text} == MAY_CONNECT
     assert {path for path, text in sources.items() if "evidence.acting" in text} == {"evidence/database.py"}
     managing = {path for path, text in sources.items() if "manage_classes(" in text}
-    assert managing == {"evidence/database.py", "evidence/access/reach.py"}
+    assert managing == {f"evidence/{each}.py" for each in ("database", "access/reach", "access/approvals")}
     assert all(action.startswith("access.") for action in MANAGING)

@@ -238,4 +238,4 @@ def test_an_original_that_is_gone_or_cut_is_found(tmp_path: Path) -> None:
         assert "2026-000001 has 3 stored bytes, not 4" in findings(settings)["originals"].sentence
         stored.unlink()
         assert "2026-000001 is gone" in findings(settings)["originals"].sentence
-        assert wrong(settings) == ["originals"]
+        assert wrong(settings) == ["administrators", "originals"], "and nobody was made an administrator"

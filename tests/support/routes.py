@@ -25,6 +25,11 @@ NAMED_IN_PATHS: Mapping[str, str] = {
     "listing_id": "listing",
     "email": "email",
     "viewing_id": "viewing",
+    "approval_id": "approval",
+    "glass_id": "glass",
+    "expectation_id": "expectation",
+    "system": "system",
+    "external_id": "external",
 }
 """Parameter of an address -> kind of thing it names (tests/support/town.py makes one of each)."""
 
@@ -86,9 +91,10 @@ def routes(app: FastAPI) -> Iterator[Route]:
         dependant = getattr(each, "dependant", None)
         calls = list(_dependencies(dependant)) if dependant else []
         actions = tuple(dict.fromkeys(call.action for call in calls if hasattr(call, "action")))
+        path = str(each.path).replace(":path}", "}")  # as it is described and asked
         for method in sorted(getattr(each, "methods", None) or {"*"}):
-            operation = described["paths"].get(str(each.path), {}).get(method.lower(), {})
-            yield Route(method, str(each.path), actions, _body(operation, described))
+            operation = described["paths"].get(path, {}).get(method.lower(), {})
+            yield Route(method, path, actions, _body(operation, described))
 
 
 def _dependencies(of: Dependant) -> Iterator[Any]:

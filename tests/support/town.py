@@ -34,6 +34,10 @@ THEIRS = "Millbrook Police Department"
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
+NOT_MADE = ("viewing", "approval", "glass", "expectation", "system", "external")
+"""What nobody has made of anything here: it is asked for by names that could be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Things:
     """One thing of each kind that an address or a body may name, all of one standing.
@@ -128,7 +132,9 @@ def things(
         item.access_class = case.access_class = access_class
         session.flush()
         exhibit = exhibits.link(session, case, item, **how)
-        work = assignments.make(session, case, session.get_one(Account, helper.principal.id), capacity=secret, **how)
+        work = assignments.make(
+            session, case, session.get_one(Account, helper.principal.id), capacity="works it", **how
+        )
         referral = referrals.make(session, case, session.get_one(Agency, agency), due_on=None, **how)
         upload = uploads.open_upload(
             session,
@@ -167,7 +173,7 @@ def things(
                 "entry": str(entry.id),
                 "incident": str(declared.id),
                 "listing": str(listing.id),
-                "viewing": str(uuid4()),  # nobody has watched any of it
+                **{kind: str(uuid4()) for kind in NOT_MADE},
             },
             (secret, str(item.id), str(loose.id), str(case.id), str(upload.id), str(dock.principal.id)),
         )
@@ -186,9 +192,10 @@ def _put_into(room: Room, unit_id: UUID, ids: tuple[UUID, ...]) -> None:
 def missing() -> Things:
     """Name what is not there, by names that could be."""
     kinds = ("item", "loose_item", "case", "assignment", "referral", "upload", "account", "dock", "unit")
-    more = ("entry", "incident", "listing", "viewing")
+    more = ("entry", "incident", "listing")
     return Things(
-        {kind: str(uuid4()) for kind in (*kinds, *more)} | {"email": "nobody@riverbend.example", "exhibit": "4711"}
+        {kind: str(uuid4()) for kind in (*kinds, *more, *NOT_MADE)}
+        | {"email": "nobody@riverbend.example", "exhibit": "4711"}
     )
 
 

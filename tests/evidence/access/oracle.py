@@ -19,6 +19,7 @@ from tests.evidence.access.worlds import ACTIONS, AGAINST, BREAKS, FOR, FRESH, M
 POLICIES = Path(__file__).parent / "policies.cedar"
 
 OF_A_THING = ("evidence.", "redaction.", "disclose.", "custody.", "case.")
+BEHIND_GLASS = ("evidence.stream", "evidence.download_original", "evidence.download_derivative")
 KNOWN_OF = ("evidence.list", "case.read", "custody.read", "custody.verify")
 
 Question = tuple[World, Action, bool]
@@ -130,7 +131,7 @@ def _context(world: World) -> dict[str, Any]:
         "step": world.signed_in in FRESH,
         "two": world.approved,
         "red": world.redaction,
-        "bg": world.broken_glass,
+        "bg": world.broken_glass and bool(world.roles & {"agency_admin", "system_admin"}),
         "own_account": world.account == "mine",
         "author": world.author,
         "listed": world.listed,
@@ -155,6 +156,7 @@ def _actions() -> list[dict[str, Any]]:
     groups: dict[str, Callable[[Action], bool]] = {
         "shows a thing": lambda action: action.startswith(OF_A_THING),
         "knows that it is there": lambda action: action in KNOWN_OF,
+        "opens behind glass": lambda action: action in BEHIND_GLASS,
         "is about a case": lambda action: action.startswith("case."),
     }
     return [

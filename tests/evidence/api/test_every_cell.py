@@ -21,14 +21,12 @@ from tests.support.town import Things, Town, a_town, things
 
 UNREACHABLE: set[Action] = {
     "evidence.download_derivative",
-    "evidence.categorise",
     "evidence.correct_meta",
     "evidence.reassign",
     "evidence.annotate",
     "evidence.clip",
     "evidence.redact",
     "redaction.approve",
-    "access.unrestrict",
     "disclose.external",
     "disclose.revoke",
     "disclose.public",
@@ -38,15 +36,14 @@ UNREACHABLE: set[Action] = {
     "deletion.approve",
     "deletion.undo",
     "custody.verify",
-    "roles.assign",
     "retention.configure",
     "agencies.manage",
     "system.operate",
 }
 """Actions that no route carries out yet: their cells are tried on the decision alone (tests/evidence/access)."""
 
-OF_THE_ACT = {"A", "why", "step", "sod", "noevid", "scope"}
-"""Conditions that every request here meets, whatever it is about."""
+OF_THE_ACT = {"A", "why", "step", "sod", "noevid", "scope", "two"}
+"""Conditions that every request here meets, whatever it is about; `two` is answered with a request to a second."""
 
 OF_THE_THING = {"own", "self", "unit", "case", "caseP", "iac", "grant", "dockown"}
 """Conditions that everything a person has to do with meets for them. The others nobody can meet over HTTP yet."""
@@ -72,6 +69,11 @@ def getting(address: str, **more: str) -> Ask:
 HOW: Mapping[Action, Ask] = {
     "evidence.read_meta": getting("/api/v1/items/{item}"),
     "case.read": getting("/api/v1/cases/{case}"),
+    "evidence.stream": posting("/api/v1/items/{item}/viewings", lambda _town, _of: BECAUSE),
+    "evidence.download_original": posting("/api/v1/items/{item}/downloads", lambda _town, _of: BECAUSE),
+    "audit.read": getting("/api/v1/items/{item}/who"),
+    "access.grant": posting("/api/v1/items/{item}/access-list/{entry}/end", lambda _town, _of: BECAUSE),
+    "evidence.categorise": posting("/api/v1/items/{item}/incidents", lambda _town, _of: {"number": "26-4711"}),
     "custody.read": getting("/api/v1/items/{item}/custody"),
     "upload.append": getting("/api/v1/uploads/{upload}"),
     "upload.finish": lambda client, _town, headers, of: client.delete(
@@ -82,17 +84,22 @@ HOW: Mapping[Action, Ask] = {
     "case.unlink": posting("/api/v1/cases/{case}/exhibits/{exhibit}/withdraw", lambda _town, _of: BECAUSE),
     "case.assign": posting("/api/v1/cases/{case}/assignments/{assignment}/end", lambda _town, _of: BECAUSE),
     "case.refer": posting("/api/v1/cases/{case}/referrals/{referral}/end", lambda _town, _of: BECAUSE),
-    "evidence.stream": posting("/api/v1/items/{item}/viewings", lambda _town, _of: BECAUSE),
-    "evidence.download_original": posting("/api/v1/items/{item}/downloads", lambda _town, _of: BECAUSE),
-    "audit.read": getting("/api/v1/items/{item}/who"),
     "statement.record": posting(
         "/api/v1/incidents/{incident}/listings/{listing}/statement", lambda _town, _of: BECAUSE
     ),
-    "access.grant": posting("/api/v1/items/{item}/access-list/{entry}/end", lambda _town, _of: BECAUSE),
     "case.close": posting("/api/v1/cases/{case}/close", lambda _town, _of: BECAUSE),
     "access.restrict": posting("/api/v1/cases/{case}/restrict", lambda _town, _of: BECAUSE | {"to": "restricted"}),
+    "access.unrestrict": posting(
+        "/api/v1/cases/{case}/unrestrict", lambda _town, _of: BECAUSE | {"to": "unrestricted"}
+    ),
+    "roles.assign": posting(
+        "/api/v1/role-changes", lambda _town, of: BECAUSE | {"emails": [of["email"]], "grant": ["paralegal"]}
+    ),
 }
 """Of actions on a thing: how it is asked. In this order, for some end what others need."""
+
+NAMES_NOTHING: set[tuple[Action, Role]] = {("audit.read", "system_admin")}
+"""Allowed, and yet answered as missing: the rows are asked for by an item, and this role knows of none."""
 
 HOW_AT_ALL: Mapping[Action, Ask] = {
     "evidence.list": getting("/api/v1/items"),
@@ -148,6 +155,9 @@ def test_a_role_does_what_its_cells_allow_and_nothing_else(client: TestClient, t
     for action, ask in HOW.items():
         for of, conditions in ((foreign, set[str]()), (bare, OF_THE_ACT), (own, everything)):
             answer = ask(client, town, person.headers, of)
+            if (action, role) in NAMES_NOTHING:
+                assert answer.status_code == 404
+                continue
             if (answer.status_code < 300) != met(action, role, conditions) or (
                 answer.status_code >= 300 and answer.status_code not in (403, 404)
             ):

@@ -64,9 +64,25 @@ def restricted(town: Town) -> Things:
     return things(town, town.keeper, word=WORD, access_class="restricted")
 
 
+ASKING_FURTHER_IN = {
+    ("GET", "/api/v1/approvals/{approval_id}"),
+    ("POST", "/api/v1/approvals/{approval_id}/approve"),
+    ("POST", "/api/v1/approvals/{approval_id}/refuse"),
+    ("POST", "/api/v1/approvals/{approval_id}/withdraw"),
+    ("GET", "/api/v1/break-glass/{glass_id}"),
+}
+"""Which action these are, what they name says: the request has one of its own, and the glass has `bg`."""
+
+OPENS_WHAT_IS_MISSING = "/api/v1/cases/external/{system}/{external_id}"
+"""A missing case is no error there, but one to open, which asks for more."""
+
+BEHIND_GLASS = "break-glass"
+"""Whoever may break the glass may name any item of the agency to do so, and is on record for each."""
+
+
 def test_every_route_declares_what_it_does() -> None:
     assert {action for route in ROUTES for action in route.actions} <= set(ACTIONS)
-    assert [(route.method, route.path) for route in NAMING if not route.actions] == []
+    assert {(route.method, route.path) for route in NAMING if not route.actions} == ASKING_FURTHER_IN
     assert len(NAMING) > 15
 
 
@@ -97,7 +113,8 @@ def test_a_foreign_thing_and_a_missing_one_answer_the_same(
             first = route.ask(client, headers, where(route, own, name, foreign))
             second = route.ask(client, headers, where(route, own, name, gone))
             assert told(first) == told(second), (asker, name)
-            assert first.status_code in (401, 403, 404), (asker, name, first.text)
+            asks_for_more = {400, 409} if (route.method, route.path) == ("PUT", OPENS_WHAT_IS_MISSING) else set()
+            assert first.status_code in {401, 403, 404} | asks_for_more, (asker, name, first.text)
             require_silence(first, foreign)
 
 
@@ -126,7 +143,7 @@ def test_a_confidential_thing_is_missing_and_a_restricted_one_says_nothing(
     client: TestClient, town: Town, own: Things, confidential: Things, restricted: Things, route: Route
 ) -> None:
     gone = missing()
-    manages = any(action.startswith("access.") for action in route.actions)
+    manages = BEHIND_GLASS in route.path or any(action.startswith("access.") for action in route.actions)
     for asker, headers in askers(town).items():
         for name in set(route.named) & set(CLASSED):
             if not manages:  # whoever opens a thing again has to be able to name it
@@ -149,7 +166,8 @@ def test_no_list_says_anything_of_what_is_foreign_or_confidential(
         answer = route.ask(client, headers, {})
         assert answer.status_code < 500
         require_silence(answer, foreign)
-        if "docks" not in route.path:  # a dock is of its agency and has no class
+        # A dock is of its agency and has no class; and who broke the glass before what, everybody is told.
+        if "docks" not in route.path and BEHIND_GLASS not in route.path:
             require_silence(answer, confidential)
             assert restricted.secrets[0] not in answer.text
 

@@ -1,7 +1,7 @@
 """Two-person acts, break-glass and tasks over HTTP."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from evidence.ids import new_id
 from evidence.items.models import EvidenceItem
 from evidence.main import create_app
 from evidence.room import Room
-from tests.conftest import NOON
 from tests.support.approving import approved
 from tests.support.clock import FixedClock
 from tests.support.database import Database
@@ -25,6 +24,12 @@ from tests.support.received import an_item_with
 from tests.support.rooms import room_for
 
 FOOTAGE = b"footage" * 100
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """The database knows the time too: what ends, ends by its clock as well."""
+    return FixedClock(datetime.now(UTC))
 
 
 @pytest.fixture
@@ -220,9 +225,10 @@ def test_the_glass_is_broken_with_a_fresh_sign_in_and_not_before_a_statement(
     admin, technician = a_person(room, "agency_admin"), a_person(room, "evidence_tech")
     item = an_item(room, technician)
     where = f"/api/v1/items/{item.id}/break-glass"
+    begun = clock()
     clock.advance(timedelta(minutes=16))
     stale = client.post(where, json={"reason": "x"}, headers=admin.headers)
-    clock.now = NOON
+    clock.now = begun
     number = {"number": "26-1", "reason": "x"}
     for path, body in (
         ("/api/v1/incidents", number),
