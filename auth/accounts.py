@@ -4,17 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from auth import passwords
+from auth import passwords, sessions
 from auth.errors import AccountError, NotPermittedError, TakenError, UnknownError
 from auth.events import AccountCreated, AccountSuspended, Recorder
-from auth.models import Account, RoleAssignment
+from auth.models import Account
 from auth.names import check_name, normal_email
 from auth.principals import Principal, Role
-from auth.roles import ROLES, standing
 from auth.roles import grant as grant_role
 
 
@@ -74,7 +73,7 @@ def create(
 def suspend(
     session: Session, recorder: Recorder, account: Account, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
-    """Let the account in no more, from its next request on; a second time changes nothing.
+    """Let the account in no more, from its next request on, and end its sessions; a second time changes nothing.
 
     Raises NotPermittedError for one's own account and for another agency's.
     """
@@ -91,6 +90,7 @@ def suspend(
         by=by, account_id=account.id, agency_id=account.agency_id, reason=reason, at=at, request_id=request_id
     )
     recorder.record(session, event)
+    sessions.end_all(session, recorder, account, because="suspended", by=by, at=at, request_id=request_id)
 
 
 def by_email(session: Session, email: str) -> Account | None:
@@ -100,18 +100,6 @@ def by_email(session: Session, email: str) -> Account | None:
     except AccountError:
         return None
     return session.scalar(select(Account).where(Account.email == email))
-
-
-def with_roles(session: Session, account_id: UUID, *, at: datetime) -> tuple[Account, frozenset[Role]] | None:
-    """Return the account with that id, if there is one, and the roles it holds at that instant, by one question."""
-    rows = session.execute(
-        select(Account, RoleAssignment.role)
-        .outerjoin(RoleAssignment, and_(RoleAssignment.account_id == Account.id, standing(at)))
-        .where(Account.id == account_id)
-    ).all()
-    if not rows:
-        return None
-    return rows[0][0], ROLES.intersection(role for _, role in rows)
 
 
 def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:

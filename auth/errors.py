@@ -2,6 +2,11 @@
 
 AuthError
 ├── NotSignedInError          nobody we know, or not any more; always the same words, whatever the cause
+├── SignInIncompleteError     the password was right, and something more is needed: the code, another password
+│   ├── SecondFactorNeededError
+│   └── NewPasswordNeededError
+├── BannerError               the system-use notice was not acknowledged, or another version of it
+├── CodeError                 a second factor cannot be enrolled or confirmed like this
 ├── TokenRequestError         a request for a token that cannot be read (`code` is OAuth's name for it)
 ├── NotPermittedError         the rules of accounts say no (a role for oneself, another agency)
 ├── UnknownError              no such account, agency or dock
@@ -35,6 +40,41 @@ class NotSignedInError(AuthError):
     def __init__(self, reason: str = "") -> None:
         super().__init__("You are not signed in, or your sign-in is no longer good.")
         self.reason = reason
+
+
+class SignInIncompleteError(AuthError):
+    """What was sent was right, and is not all that this account needs."""
+
+
+class SecondFactorNeededError(SignInIncompleteError):
+    """The account has a second factor, and no code of it was sent."""
+
+    next_step = "Send the code of your authenticator as `totp`, or one of your recovery codes as `recovery_code`."
+
+    def __init__(self) -> None:
+        super().__init__("This account needs a second factor as well.")
+
+
+class NewPasswordNeededError(SignInIncompleteError):
+    """The password was a one-time password; it lets its owner choose another."""
+
+    next_step = "Send the password you choose as `new_password`, in the same request."
+
+    def __init__(self) -> None:
+        super().__init__("This is a one-time password; choose one of your own.")
+
+
+class BannerError(AuthError):
+    """The system-use notice was not acknowledged."""
+
+    next_step = "Read GET /api/v1/banner and send its `sha256` as `banner_acknowledged`."
+
+    def __init__(self) -> None:
+        super().__init__("The system-use notice has to be acknowledged at every sign-in.")
+
+
+class CodeError(AuthError):
+    """A second factor cannot be enrolled or confirmed like this."""
 
 
 class TokenRequestError(AuthError):

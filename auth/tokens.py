@@ -53,12 +53,13 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a good token proves: who, how and when."""
+    """What a good token proves: who, how and when. A person's token names its session."""
 
     kind: Literal["account", "dock"]
     id: UUID
     method: str
     jti: str
+    session: UUID | None
     issued_at: datetime
     expires_at: datetime
     signed_in_at: datetime
@@ -104,22 +105,27 @@ class TokenIssuer:
         self.verifier: TokenVerifier = _RingVerifier(ring, issuer=issuer, audience=audience, leeway=leeway)
 
     def issue(self, principal: Principal, *, at: datetime) -> IssuedToken:
-        """Sign a token for a principal who has just proved who they are."""
+        """Sign a token for a principal who has proved who they are; a person's names their session."""
         key = self._ring.current()
         subject = f"{principal.kind}/{principal.id}"
         jti, expires_at = str(uuid4()), at + self._life
         seconds = int(at.timestamp())
-        claims = {
+        signed_in = at if principal.kind == "dock" else principal.signed_in_at or at
+        claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": subject,
             "client_id": subject if principal.kind == "dock" else "evidence-room",
             "iat": seconds,
-            "auth_time": seconds,
+            "auth_time": int(signed_in.timestamp()),
             "exp": seconds + int(self._life.total_seconds()),
             "jti": jti,
             "amr": [_AMR[principal.method]],
         }
+        if principal.kind == "account":
+            if principal.session is None:
+                raise ValueError("a person's token names a session")
+            claims["sid"] = principal.session
         signer = CryptographyECKey(key.private, ALGORITHM)
         text = jws.sign(claims, signer, headers={"typ": TOKEN_TYPE, "kid": key.kid}, algorithm=ALGORITHM)
         return IssuedToken(text=_with_low_s(text), jti=jti, expires_at=expires_at, life=self._life)
@@ -155,6 +161,7 @@ class _RingVerifier:
             id=_uuid(identity),
             method=_METHODS[method],
             jti=claims["jti"],
+            session=_uuid(claims["sid"]) if kind == "account" else None,
             issued_at=_instant(claims["iat"]),
             expires_at=_instant(claims["exp"]),
             signed_in_at=_instant(signed_in),

@@ -64,6 +64,8 @@ async def _doors(room: AppRoom) -> auth_http.TokenDoors:
         unit_of_work=unit,
         tokens=room.tokens,
         recorder=room.recorder,
+        rules=room.settings.auth,
+        sealer=room.vault.keyring,
         clock=room.clock,
         audiences=(f"{room.settings.url}/api/v1/tokens", room.settings.auth.audience),
         request_id=lambda asked: str(asked.state.request_id),

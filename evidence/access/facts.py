@@ -9,7 +9,7 @@ from auth.principals import Principal
 from evidence.cases.standing import CaseStanding
 
 FRESH = timedelta(minutes=15)
-"""How long a sign-in counts as just proved, for the acts that ask for it (`step`)."""
+"""How long a second factor counts as just proved, for the acts that ask for it (`step`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +70,8 @@ def _why(asked: Asked) -> bool:
 
 
 def _step(asked: Asked) -> bool:
-    # Until second factors exist this is a fresh sign-in, not a second factor; auth/README.md says so.
-    signed_in = asked.principal.signed_in_at
-    return signed_in is not None and timedelta(0) <= asked.at - signed_in <= FRESH
+    proved = asked.principal.strong_at
+    return proved is not None and timedelta(0) <= asked.at - proved <= FRESH
 
 
 def _sod(asked: Asked) -> bool:
@@ -101,7 +100,8 @@ SAID: Mapping[str, str] = {
     "case": "you are not assigned to a case that it belongs to",
     "caseP": "you are not assigned to a case that it belongs to and that was referred to your agency",
     "why": "a reason is required and none was given",
-    "step": "this needs a sign-in of the last 15 minutes",
+    "step": "this needs your second factor, proved in the last 15 minutes (`evidence step-up`; to have one: "
+    "`evidence account second-factor enrol`)",
     "sod": "nobody may do this to their own account",
 }
 """What to tell the principal when a condition fails; the others are named by their word."""

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from auth import accounts, roles
+from auth import accounts, recovery, roles
+from auth.errors import UnknownError
 from auth.http import PrincipalShown
 from auth.models import Account
 from auth.principals import Principal, Role
@@ -34,6 +35,18 @@ class SuspensionRequest(BaseModel):
     """Why an account may come in no more."""
 
     reason: str = Field(min_length=1, max_length=500, examples=["Left the agency"])
+
+
+class ReleaseRequest(BaseModel):
+    """Why an account, or a network address, is let in again."""
+
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", examples=["Called in, number checked"])
+
+
+class SourceReleaseRequest(ReleaseRequest):
+    """Which network address is let in again, and why."""
+
+    source: str = Field(min_length=1, max_length=100, examples=["192.0.2.7"])
 
 
 class AccountShown(BaseModel):
@@ -114,6 +127,44 @@ def suspend_account(
     account = accounts.in_agency(session, account_id, principal.agency_id)
     accounts.suspend(session, room.recorder, account, by=principal, at=at, request_id=request_id, reason=asked.reason)
     return shown(account, roles.held(session, account.id, at=at))
+
+
+@router.post("/accounts/{account_id}/release")
+def release_account(
+    account_id: UUID,
+    asked: ReleaseRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    request_id: RequestId,
+) -> AccountShown:
+    """Let an account of your agency in again that was locked out, or idle for too long."""
+    at = room.clock()
+    account = accounts.in_agency(session, account_id, principal.agency_id)
+    recovery.release(session, room.recorder, account, by=principal, at=at, request_id=request_id, reason=asked.reason)
+    return shown(account, roles.held(session, account.id, at=at))
+
+
+@router.post("/sources/release", status_code=204)
+def release_source(
+    asked: SourceReleaseRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    request_id: RequestId,
+) -> None:
+    """Let a network address in again that was locked out after too many failed sign-ins or enrolment codes."""
+    released = recovery.release_source(
+        session,
+        room.recorder,
+        asked.source,
+        by=principal,
+        at=room.clock(),
+        request_id=request_id,
+        reason=asked.reason,
+    )
+    if not released:
+        raise UnknownError("No such network address is locked out.")
 
 
 def shown(account: Account, held: frozenset[Role]) -> AccountShown:

@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from auth import sessions as sign_ins
-from auth.http import bearer_token
+from auth.http import bearer_token, source_of
 from auth.principals import Principal
-from evidence.database import reading, unit_of_work
+from evidence.database import execute_alone, reading, unit_of_work
 from evidence.room import Room
 
 
@@ -43,13 +43,32 @@ async def request_id(request: Request) -> str:
 RequestId = Annotated[str, Depends(request_id)]
 
 
+async def source(request: Request) -> str | None:
+    """Return the network address the request came from."""
+    return source_of(request)
+
+
+Source = Annotated[str | None, Depends(source)]
+
+
 def current_principal(request: Request, room: AppRoom) -> Principal:
     """Return who asks, as the database knows them now. Raises NotSignedInError.
 
-    By a session of its own, so that nobody's is open while a body streams in.
+    By a session of its own, so that nobody's is open while a body streams in.  That a person's sign-in is
+    used is noted once a minute, by one statement.
     """
     with reading(room.sessions) as session:
-        return sign_ins.identify(session, bearer_token(request), room.tokens.verifier, at=room.clock())
+        known = sign_ins.recognise(
+            session,
+            bearer_token(request),
+            room.tokens.verifier,
+            at=room.clock(),
+            rules=room.settings.auth,
+            source=source_of(request),
+        )
+    if known.note_use is not None:
+        execute_alone(room.sessions, known.note_use)
+    return known.principal
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

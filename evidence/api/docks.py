@@ -7,11 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from auth import machines
+from auth import local_sign_in, machines
+from auth.errors import EnrolmentCodeError
 from auth.principals import Principal
 from evidence.api import paging
-from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId
+from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId, Source
 from evidence.api.guards import Guard
+from evidence.database import unit_of_work
 
 router = APIRouter(tags=["Docks"])
 
@@ -90,18 +92,28 @@ def invite_dock(
 
 
 @router.post("/docks", status_code=201)
-def enrol_dock(asked: EnrolmentRequest, room: AppRoom, session: DatabaseSession, request_id: RequestId) -> DockShown:
+def enrol_dock(asked: EnrolmentRequest, room: AppRoom, request_id: RequestId, source: Source) -> DockShown:
     """Enrol a dock: its public key, against a one-time code. The code is what is asked for instead of a token."""
-    dock = machines.enrol(
-        session,
-        room.recorder,
-        code=asked.code,
-        name=asked.name,
-        public_key=asked.public_key,
-        at=room.clock(),
-        request_id=request_id,
-    )
-    return DockShown.model_validate(dock)
+    at = room.clock()
+    try:
+        with unit_of_work(room.sessions) as session:
+            local_sign_in.require_enrolment_open(session, source)
+            dock = machines.enrol(
+                session,
+                room.recorder,
+                code=asked.code,
+                name=asked.name,
+                public_key=asked.public_key,
+                at=at,
+                request_id=request_id,
+            )
+            return DockShown.model_validate(dock)
+    except EnrolmentCodeError:
+        with unit_of_work(room.sessions) as session:
+            local_sign_in.refuse_enrolment(
+                session, room.recorder, rules=room.settings.auth, source=source, at=at, request_id=request_id
+            )
+        raise
 
 
 @router.get("/docks")

@@ -37,6 +37,9 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
     DatabaseAwayError: (503, "unavailable", "A part does not answer"),
     errors.SetupError: (503, "setup", "The installation is not ready"),
     auth_errors.NotSignedInError: (401, "not-signed-in", "Not signed in"),
+    auth_errors.SecondFactorNeededError: (401, "second-factor-needed", "A second factor is needed"),
+    auth_errors.NewPasswordNeededError: (401, "new-password-needed", "A new password is needed"),
+    auth_errors.BannerError: (403, "banner-not-acknowledged", "The system-use notice was not acknowledged"),
     auth_errors.NotPermittedError: (403, "refused", "Not permitted"),
     auth_errors.EnrolmentCodeError: (403, "refused", "Not permitted"),
     auth_errors.UnknownError: (404, "not-found", "No such thing"),
@@ -93,7 +96,7 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, errors.BusyError):
         headers["Retry-After"] = "2"
-    elif isinstance(error, auth_errors.NotSignedInError):
+    elif status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     next_step = getattr(error, "next_step", "")
     if isinstance(error, auth_errors.NotSignedInError):

@@ -49,7 +49,7 @@ class Actor:
             id=str(principal.id),
             roles=tuple(sorted(principal.roles)),
             method=principal.method,
-            session=principal.session and sha256(principal.session.encode()).hexdigest(),
+            session=principal.session and digest_of_session(principal.session),
             name=principal.name,
             badge=principal.badge,
             agency=str(principal.agency_id),
@@ -84,6 +84,11 @@ class Actor:
     def sensitive(self) -> Members:
         """Return what only a disclosure says of the actor."""
         return _said({"name": self.name, "badge": self.badge, "agency": self.agency})
+
+
+def digest_of_session(session: str) -> str:
+    """Return what records call a session or token by: to know it is not to hold it."""
+    return sha256(session.encode()).hexdigest()
 
 
 def chain_of(kind: str, id: UUID | str) -> str:
@@ -416,7 +421,7 @@ class UploadExpired(_UnfinishedUpload):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _AccountEvent(CustodyEvent):
+class AccountEvent(CustodyEvent):
     """Stands on the chain of whoever acts; what the system does to an account stands on that account's."""
 
     open_facts: ClassVar[tuple[str, ...]] = ("account_id",)
@@ -426,11 +431,12 @@ class _AccountEvent(CustodyEvent):
 
     @property
     def chain(self) -> str:
+        """The chain of whoever acts, or the account's."""
         return self.actor.chain or chain_of("account", self.account_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountCreated(_AccountEvent):
+class AccountCreated(AccountEvent):
     """An account was created."""
 
     act = "account.created"
@@ -442,7 +448,7 @@ class AccountCreated(_AccountEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSuspended(_AccountEvent):
+class AccountSuspended(AccountEvent):
     """An account was suspended."""
 
     act = "account.suspended"
@@ -452,7 +458,7 @@ class AccountSuspended(_AccountEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoleGranted(_AccountEvent):
+class RoleGranted(AccountEvent):
     """A role was granted to an account."""
 
     act = "role.granted"
@@ -463,7 +469,7 @@ class RoleGranted(_AccountEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoleEnded(_AccountEvent):
+class RoleEnded(AccountEvent):
     """An account holds a role no longer."""
 
     act = "role.ended"
@@ -475,11 +481,18 @@ class RoleEnded(_AccountEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSignedIn(CustodyEvent):
-    """An account signed in. `source` is the network address it came from."""
+    """An account signed in. `source` is the network address it came from.
+
+    `amr` says by what means (RFC 8176, with blanks between), `banner` which system-use notice was
+    acknowledged: its SHA-256 in hex.
+    """
 
     act = "account.signed_in"
+    open_facts = ("amr", "banner")
     withheld = ("source",)
 
+    amr: str | None = None
+    banner: str | None = None
     source: str | None = None
 
 

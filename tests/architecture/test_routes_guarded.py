@@ -18,12 +18,19 @@ PUBLIC = {
     "/openapi.json": "describes the interface",
     "/api/v1/tokens": "is where one proves who one is",
     "/api/v1/trust": "public keys",
+    "/api/v1/banner": "the notice that everybody reads before they sign in",
 }
 """Path -> why anybody may ask it."""
 
 GUARDED_BY_ITSELF = {
     ("POST", "/api/v1/docks"): "the one-time enrolment code is the credential",
     ("GET", "/api/v1/me"): "answers only about whoever asks",
+    ("DELETE", "/api/v1/tokens/current"): "ends only the session of whoever asks",
+    ("POST", "/api/v1/tokens/step-up"): "the code is what is asked for; it strengthens only one's own session",
+    ("POST", "/api/v1/accounts/me/second-factor"): "only one's own, after a fresh sign-in",
+    ("POST", "/api/v1/accounts/me/second-factor/confirm"): "only one's own; the code is what is asked for",
+    ("POST", "/api/v1/accounts/me/recovery-codes"): "only one's own, with the second factor just proved",
+    ("POST", "/api/v1/accounts/me/password"): "only one's own; the old password is what is asked for",
     ("OPTIONS", "/api/v1/uploads"): "says which version of tus is spoken",
 }
 

@@ -1,7 +1,7 @@
 """Signing in, and what the very next request finds when something was ended."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,19 +10,24 @@ from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
-from auth import accounts, machines, passwords, roles, sessions
+from auth import accounts, local_sign_in, machines, passwords, roles, sessions
 from auth.errors import NotSignedInError
 from auth.events import DockSignedIn, Remembered, SignedIn, SignInRefused
 from auth.keys import KeyRing, fingerprint, jwk_of
+from auth.local_sign_in import Asked
 from auth.models import Account, Agency
 from auth.principals import Principal
-from auth.tokens import TokenIssuer
+from auth.sessions import Begun
+from auth.settings import AuthSettings
+from auth.tokens import TokenIssuer, TokenVerifier
 from tests.auth.conftest import (
     PASSWORD,
+    SEALER,
     TOKENS_URL,
     EnrolledDock,
     a_person,
     an_enrolled_dock,
+    begun,
     the_console,
     world_of,
 )
@@ -30,12 +35,25 @@ from tests.conftest import NOON
 from tests.support.forging import attacks, dock_statement, sign, strangers
 
 LATER = NOON + timedelta(minutes=1)
+RULES = AuthSettings()
 
 
 def sign_in(session: Session, recorder: Remembered, email: str, password: str = PASSWORD) -> Principal | None:
-    return sessions.sign_in(
-        session, recorder, email=email, password=password, at=NOON, request_id="r1", source="192.0.2.7"
+    done = local_sign_in.sign_in(
+        session,
+        recorder,
+        Asked(email=email, password=password),
+        rules=RULES,
+        sealer=SEALER,
+        at=NOON,
+        request_id="r1",
+        source="192.0.2.7",
     )
+    return done.principal if isinstance(done, Begun) else None
+
+
+def identify(session: Session, token: str, verifier: TokenVerifier, *, at: datetime) -> Principal:
+    return sessions.recognise(session, token, verifier, at=at, rules=RULES, source=None).principal
 
 
 def sign_in_dock(session: Session, recorder: Remembered, statement: str) -> Principal | None:
@@ -87,12 +105,12 @@ def test_a_suspended_account_is_refused_at_sign_in_and_on_its_next_request(
     principal = sign_in(session, recorder, officer.email)
     assert principal is not None
     token = issuer.issue(principal, at=NOON).text
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).id == officer.id
+    assert identify(session, token, issuer.verifier, at=LATER).id == officer.id
 
     accounts.suspend(session, recorder, officer, by=the_console(agency.id), at=LATER, request_id="r2", reason="left")
 
     with pytest.raises(NotSignedInError):
-        sessions.identify(session, token, issuer.verifier, at=LATER)
+        identify(session, token, issuer.verifier, at=LATER)
     assert sign_in(session, recorder, officer.email) is None
     refused = recorder.events[-1]
     assert isinstance(refused, SignInRefused)
@@ -108,11 +126,11 @@ def test_a_role_ended_is_gone_on_the_next_request(
 
     console = the_console(agency.id)
     roles.grant(session, recorder, officer, "auditor", by=console, at=LATER, request_id="r2")
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).roles == {"officer", "auditor"}
+    assert identify(session, token, issuer.verifier, at=LATER).roles == {"officer", "auditor"}
     roles.end(session, recorder, officer, "officer", by=console, at=LATER, request_id="r3")
     roles.end(session, recorder, officer, "auditor", by=console, at=LATER, request_id="r4")
 
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).roles == frozenset()
+    assert identify(session, token, issuer.verifier, at=LATER).roles == frozenset()
 
 
 def test_an_identified_person_is_as_they_signed_in(
@@ -122,9 +140,9 @@ def test_an_identified_person_is_as_they_signed_in(
     assert signed_in is not None
     issued = issuer.issue(signed_in, at=NOON)
 
-    found = sessions.identify(session, issued.text, issuer.verifier, at=LATER)
+    found = identify(session, issued.text, issuer.verifier, at=LATER)
 
-    assert (found.method, found.signed_in_at, found.session) == ("password", NOON, issued.jti)
+    assert (found.method, found.signed_in_at, found.session) == ("password", NOON, signed_in.session)
     assert (found.kind, found.id, found.agency_id, found.name, found.badge, found.roles) == (
         signed_in.kind,
         signed_in.id,
@@ -172,7 +190,7 @@ def test_a_dock_signs_in_with_its_key(
     assert (principal.kind, principal.id, principal.roles) == ("dock", dock.row.id, frozenset({"dock"}))
     (event,) = recorder.events
     assert isinstance(event, DockSignedIn)
-    found = sessions.identify(session, issuer.issue(principal, at=NOON).text, issuer.verifier, at=LATER)
+    found = identify(session, issuer.issue(principal, at=NOON).text, issuer.verifier, at=LATER)
     assert (found.kind, found.id, found.method, found.roles) == (
         "dock",
         dock.row.id,
@@ -197,12 +215,12 @@ def test_a_retired_dock_is_refused_at_sign_in_and_on_its_next_request(
     principal = sign_in_dock(session, recorder, dock_statement(dock.row.id, dock.key, audience=TOKENS_URL, at=NOON))
     assert principal is not None
     token = issuer.issue(principal, at=NOON).text
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).id == dock.row.id
+    assert identify(session, token, issuer.verifier, at=LATER).id == dock.row.id
 
     machines.retire(session, recorder, dock.row, by=the_console(agency.id), at=LATER, request_id="r2", reason="old")
 
     with pytest.raises(NotSignedInError):
-        sessions.identify(session, token, issuer.verifier, at=LATER)
+        identify(session, token, issuer.verifier, at=LATER)
     assert sign_in_dock(session, recorder, dock_statement(dock.row.id, dock.key, audience=TOKENS_URL, at=NOON)) is None
 
 
@@ -304,18 +322,11 @@ def test_no_attack_on_tokens_is_a_statement_and_no_token_is_either(
 def test_a_good_token_for_somebody_unknown_identifies_nobody(
     session: Session, agency: Agency, officer: Account, dock: EnrolledDock, ring: KeyRing, issuer: TokenIssuer
 ) -> None:
-    person = Principal(
-        kind="account",
-        id=officer.id,
-        agency_id=agency.id,
-        roles=frozenset(),
-        name=officer.name,
-        method="password",
-    )
+    person = begun(session, officer).principal
     world = world_of(ring, issuer, person, dock_id=dock.row.id, dock_key=dock.key)
-    assert sessions.identify(session, world.token, issuer.verifier, at=NOON).id == officer.id
+    assert identify(session, world.token, issuer.verifier, at=NOON).id == officer.id
 
     for token in strangers(world).values():
         issuer.verifier.verify(token, at=NOON)
         with pytest.raises(NotSignedInError):
-            sessions.identify(session, token, issuer.verifier, at=NOON)
+            identify(session, token, issuer.verifier, at=NOON)

@@ -333,9 +333,13 @@ def _claims(world: World) -> dict[str, str]:
         "amr two": {"amr": ["pwd", "swk"]},
         "amr a mapping": {"amr": {"pwd": 1, "x": 2}},
         "amr of lists": {"amr": [["pwd"]]},
+        "sid a number": {"sid": 1},
+        "sid no id": {"sid": "current"},
+        "sid in upper case": {"sid": str(world.claims["sid"]).upper().replace("-", "") + "-"},
+        "sid null": {"sid": None},
     }
     forged = {name: sign(world.header, {**world.claims, **members}, world.key) for name, members in changed.items()}
-    for name in ("iss", "aud", "sub", "jti", "exp", "iat", "auth_time", "amr"):
+    for name in ("iss", "aud", "sub", "jti", "exp", "iat", "auth_time", "amr", "sid"):
         forged[f"{name} missing"] = sign(world.header, {k: v for k, v in world.claims.items() if k != name}, world.key)
     text = as_json(world.claims).decode()
     for name, number in {"NaN": "NaN", "Infinity": "Infinity", "1e400": "1e400"}.items():

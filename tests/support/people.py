@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy.orm import Session
 
-from auth import accounts, agencies, machines
+from auth import accounts, agencies, machines, sessions
 from auth.keys import jwk_of
+from auth.models import Account
 from auth.principals import Principal, Role
 from evidence.database import unit_of_work
 from evidence.ids import new_id
@@ -55,18 +57,24 @@ def a_person(room: Room, *roles: Role, agency: str = "Riverbend Police Departmen
             at=room.clock(),
             request_id=str(new_id()),
         )
-        account_id = account.id
-    principal = Principal(
-        kind="account",
-        id=account_id,
-        agency_id=agency_id,
-        roles=frozenset(roles),
-        name=name,
-        method="password",
-        signed_in_at=room.clock(),
-        badge=badge,
-    )
+        principal = signed_in(session, room, account)
     return Person(principal, _headers(room, principal))
+
+
+def signed_in(session: Session, room: Room, account: Account, *, strong: bool = True) -> Principal:
+    """Begin a session as a sign-in with a second factor does, or one without."""
+    begun = sessions.begin(
+        session,
+        room.recorder,
+        account,
+        rules=room.settings.auth,
+        method="password",
+        amr=("pwd", "otp") if strong else ("pwd",),
+        strong_at=room.clock() if strong else None,
+        at=room.clock(),
+        request_id=str(new_id()),
+    )
+    return begun.principal
 
 
 def a_dock(room: Room, name: str = "dock-1", *, agency: str = "Riverbend Police Department") -> Person:

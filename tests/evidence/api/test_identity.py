@@ -180,7 +180,7 @@ def test_a_suspended_account_is_refused_on_its_next_request(client: TestClient, 
     assert suspended.json()["suspended_at"] is not None
     assert client.get("/api/v1/me", headers=officer.headers).status_code == 401
     assert sign_in(client, f"{officer.principal.name}@riverbend.example").status_code == 401
-    assert acts(room, f"account/{admin.principal.id}")[-1] == "account.suspended"
+    assert acts(room, f"account/{admin.principal.id}")[-2:] == ["account.suspended", "session.ended"]
     assert acts(room, f"account/{officer.principal.id}")[-1] == "account.sign_in_refused"
     own = client.post(f"/api/v1/accounts/{admin.principal.id}/suspend", json={"reason": "tired"}, headers=admin.headers)
     assert own.status_code == 403
