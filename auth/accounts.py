@@ -110,8 +110,16 @@ def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:
     return account
 
 
-def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit: int = 50) -> list[Account]:
-    """Return the agency's accounts by name, suspended ones included, going on after that account."""
+def page(
+    session: Session, agency_id: UUID, *, after: UUID | None = None, limit: int = 50, email: str | None = None
+) -> list[Account]:
+    """Return the agency's accounts by name, suspended ones included, going on after that account.
+
+    With an `email`, the account with that address alone.
+    """
+    if email is not None:
+        account = by_email(session, email)
+        return [account] if account is not None and account.agency_id == agency_id else []
     found = select(Account).where(Account.agency_id == agency_id).order_by(Account.name, Account.id).limit(limit)
     if after is not None:
         last = in_agency(session, after, agency_id)

@@ -6,6 +6,7 @@ nothing to the caller.  The counts of two failures at once follow one another, a
 whether an account is locked has locked its row first: guessing in parallel gains nothing.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
@@ -77,9 +78,13 @@ def release(session: Session, *subjects: str) -> bool:
     return bool(were)
 
 
-def locked_since(session: Session, subject: str) -> datetime | None:
-    """Return since when the subject is locked out, if it is."""
-    return session.scalar(select(Lockout.locked_at).where(Lockout.subject == subject))
+def accounts_locked(session: Session, account_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return since when those of the accounts are locked out that are."""
+    named = {of_account(each): each for each in account_ids}
+    rows = session.execute(
+        select(Lockout.subject, Lockout.locked_at).where(Lockout.subject.in_(named), Lockout.locked_at.is_not(None))
+    )
+    return {named[subject]: at for subject, at in rows if at is not None}
 
 
 def _forget_old(session: Session, *, before: datetime) -> None:

@@ -6,7 +6,7 @@ collisions of SHA-1.
 
 import hmac
 import secrets
-from base64 import b32encode
+from base64 import b32decode, b32encode
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -55,6 +55,11 @@ def matching_step(secret: bytes, typed: str, *, at: datetime) -> int | None:
 def in_base32(secret: bytes) -> str:
     """Write a secret as people type it into an authenticator."""
     return b32encode(secret).decode("ascii").rstrip("=")
+
+
+def from_base32(text: str) -> bytes:
+    """Read a secret as it was shown."""
+    return b32decode(text + "=" * (-len(text) % 8))
 
 
 def uri(secret: bytes, *, issuer: str, account: str) -> str:

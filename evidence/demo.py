@@ -26,6 +26,7 @@ from typing import Any
 
 import httpx2
 
+from auth import totp
 from evidence.errors import EvidenceError, SetupError
 from evidence.proof import package
 from transcode import ffmpeg, footage
@@ -63,6 +64,8 @@ class Story:
     url: str
     environment: Mapping[str, str]
     steps: list[Step] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Address -> what the authenticator of that account knows."""
 
     def seen(self, step: str, detail: str) -> None:
         """Add what was seen, tell it, and write story.json anew."""
@@ -146,9 +149,21 @@ def begin(folder: Path) -> Story:
     port = _free_port()
     story = Story(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
     story.run("migrate")
-    story.run("admin", "create", "--email", ADMIN, "--name", "Chief Admin", "--agency", AGENCY)
-    story.run("admin", "create", "--email", OFFICE_ADMIN, "--name", "Office Admin", "--agency", OFFICE)
+    for email, name, agency in ((ADMIN, "Chief Admin", AGENCY), (OFFICE_ADMIN, "Office Admin", OFFICE)):
+        made = story.run("admin", "create", "--email", email, "--name", name, "--agency", agency)[-1]["result"]
+        story.secrets[email] = made["secret"]
     return story
+
+
+def _code(story: Story, email: str, *, later: int = 0) -> str:
+    """Read the account's authenticator, as its owner does."""
+    return totp.code(totp.from_base32(story.secrets[email]), totp.step_at(datetime.now(UTC)) + later)
+
+
+def _enrol(story: Story, email: str, *, profile: str) -> None:
+    """Give an account that is signed in a second factor."""
+    story.secrets[email] = story.run("account", "second-factor", "enrol", profile=profile)[-1]["result"]["secret"]
+    story.run("account", "second-factor", "confirm", "--totp", _code(story, email), profile=profile)
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
@@ -244,8 +259,8 @@ def _wait(done: Any, what: str, *, seconds: float) -> None:
 
 def people(story: Story) -> None:
     """Sign the administrator in, make a technician and an officer, and enrol a dock."""
-    story.run("sign-in", "--email", ADMIN, profile="admin")
-    story.run("sign-in", "--email", OFFICE_ADMIN, profile="office")
+    story.run("sign-in", "--email", ADMIN, "--totp", _code(story, ADMIN), profile="admin")
+    story.run("sign-in", "--email", OFFICE_ADMIN, "--totp", _code(story, OFFICE_ADMIN), profile="office")
     made = ("--email", ATTORNEY, "--name", "J. Okafor", "--role", "prosecutor")
     story.run("account", "create", *made, profile="office")
     story.run("sign-in", "--email", ATTORNEY, profile="attorney")
@@ -256,6 +271,7 @@ def people(story: Story) -> None:
         more = ["--badge", badge] if badge else []
         story.run("account", "create", "--email", email, "--name", name, "--role", role, *more, profile="admin")
     story.run("sign-in", "--email", TECHNICIAN, profile="technician")
+    _enrol(story, TECHNICIAN, profile="technician")
     story.run("sign-in", "--email", OFFICER, profile="officer")
     story.run("dock", "enrol", "dock-1", profile="technician")
     story.run("trust", "--out", str(story.folder / "trust.json"))
@@ -420,9 +436,10 @@ def alter_one_byte(source: Path, target: Path) -> str:
 
 def _stay(story: Story, items: Sequence[str], server: subprocess.Popen[bytes]) -> None:
     """Leave the server running and say what to try."""
-    answer = httpx2.post(
-        f"{story.url}/api/v1/tokens", json={"grant_type": "password", "username": TECHNICIAN, "password": PASSWORD}
-    )
+    # The code of the next moment, which is taken as well: that of this one may have been used.
+    asked = {"grant_type": "password", "username": TECHNICIAN, "password": PASSWORD}
+    asked["totp"] = _code(story, TECHNICIAN, later=1)
+    answer = httpx2.post(f"{story.url}/api/v1/tokens", json=asked).raise_for_status()
     token = answer.json()["access_token"]
     folder = story.folder
     print(  # noqa: T201

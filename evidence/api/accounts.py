@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from auth import accounts, recovery, roles
+from auth import accounts, lockouts, recovery, roles
 from auth.errors import UnknownError
 from auth.http import PrincipalShown
 from auth.models import Account
@@ -59,6 +59,7 @@ class AccountShown(BaseModel):
     roles: list[Role] = Field(description="Held at this moment.")
     created_at: datetime
     suspended_at: datetime | None
+    locked_at: datetime | None = Field(description="Since when it is locked out, until an administrator releases it.")
 
 
 class AccountPage(BaseModel):
@@ -104,13 +105,15 @@ def list_accounts(
     principal: AccountKeeper,
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
+    email: Annotated[str | None, Query(max_length=254, description="Only the account with this address.")] = None,
 ) -> AccountPage:
     """List the accounts of your agency, suspended ones included."""
-    found = accounts.page(session, principal.agency_id, after=paging.after(cursor), limit=limit)
+    found = accounts.page(session, principal.agency_id, after=paging.after(cursor), limit=limit, email=email)
     if len(found) == limit:
         paging.link_next(request, response, found[-1].id)
     held = roles.roles_by_account(session, [each.id for each in found], at=room.clock())
-    return AccountPage(accounts=[shown(each, held[each.id]) for each in found])
+    locked = lockouts.accounts_locked(session, [each.id for each in found])
+    return AccountPage(accounts=[shown(each, held[each.id], locked_at=locked.get(each.id)) for each in found])
 
 
 @router.post("/accounts/{account_id}/suspend")
@@ -126,7 +129,8 @@ def suspend_account(
     at = room.clock()
     account = accounts.in_agency(session, account_id, principal.agency_id)
     accounts.suspend(session, room.recorder, account, by=principal, at=at, request_id=request_id, reason=asked.reason)
-    return shown(account, roles.held(session, account.id, at=at))
+    locked = lockouts.accounts_locked(session, [account.id])
+    return shown(account, roles.held(session, account.id, at=at), locked_at=locked.get(account.id))
 
 
 @router.post("/accounts/{account_id}/release")
@@ -167,7 +171,7 @@ def release_source(
         raise UnknownError("No such network address is locked out.")
 
 
-def shown(account: Account, held: frozenset[Role]) -> AccountShown:
+def shown(account: Account, held: frozenset[Role], *, locked_at: datetime | None = None) -> AccountShown:
     """Say what an administrator may know of an account: never anything of its password."""
     return AccountShown(
         id=account.id,
@@ -177,4 +181,5 @@ def shown(account: Account, held: frozenset[Role]) -> AccountShown:
         roles=sorted(held),
         created_at=account.created_at,
         suspended_at=account.suspended_at,
+        locked_at=locked_at,
     )

@@ -30,6 +30,7 @@ def build() -> typer.Typer:
         items,
         openapi,
         server,
+        signing_in,
         trust,
         verification,
     )
@@ -45,7 +46,10 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    for module in (demo, server, doctor, admin, accounts, trust, docks, items, cases, exports, verification, openapi):
+    for module in (
+        *(demo, server, doctor, admin, signing_in, accounts, trust, docks, items, cases),
+        *(exports, verification, openapi),
+    ):
         module.add_to(tree)
     return tree
 

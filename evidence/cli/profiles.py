@@ -1,15 +1,19 @@
 """Who is signed in where: one small file a profile, readable by its owner alone.
 
 `EVIDENCE_URL` and `EVIDENCE_TOKEN` stand in for a profile, for machines that keep their secrets
-elsewhere.
+elsewhere.  A profile's token is renewed by itself for as long as the session goes on.  What renews it
+is good once, so one command at a time does that, and others take what it got.
 """
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,17 +33,21 @@ ProfileName = Annotated[
 DEFAULT = "default"
 """The profile of whoever names none."""
 
+RENEW_BEFORE = timedelta(minutes=2)
+"""So long before its end a token is renewed: a request begun with it should not outlive it."""
+
 SIGN_IN = "evidence sign-in --url ADDRESS --email EMAIL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One sign-in: the server's address, the account, its token and when that ends."""
+    """One sign-in: the server's address, the account, its token and when that ends, and what renews it."""
 
     url: str
     email: str
     token: str
     expires: str
+    renewal: str | None = None
 
 
 def config_folder() -> Path:
@@ -85,6 +93,7 @@ def forget(name: str) -> bool:
         path_of(name).unlink()
     except FileNotFoundError:
         return False
+    path_of(name).with_suffix(".lock").unlink(missing_ok=True)
     return True
 
 
@@ -104,20 +113,74 @@ def signed_in(name: str) -> "Connection":
             "EVIDENCE_TOKEN holds characters that no token has",
             next_step="set it to the token alone, or unset it and run `evidence sign-in`",
         )
-    token = given or _kept_token(name)
+    held = given or _kept_token(name)
 
     def current(renew: bool) -> str:
-        if not renew:
-            return token
-        # A person's token is not renewed: that the server refuses it is its end.
+        nonlocal held
         if given:
-            raise RefusedError(
-                "the token in EVIDENCE_TOKEN is not good, or not any more",
-                next_step="set it to a new one, or unset it and run `evidence sign-in`",
-            )
-        raise _ended(read(name))
+            if renew:
+                raise RefusedError(
+                    "the token in EVIDENCE_TOKEN is not good, or not any more",
+                    next_step="set it to a new one, or unset it and run `evidence sign-in`",
+                )
+        elif renew or _is_ending(read(name)):
+            held = _renewed(name, held)
+        return held
 
     return Connection(url_for(name), current)
+
+
+def answered(address: str, email: str, answer: Any) -> Profile:
+    """Make a profile of the server's answer to a sign-in or renewal."""
+    from evidence.docking.identity import token_of
+
+    token, life = token_of(answer)
+    renewal = answer.get("refresh_token")
+    expires = (system_clock() + life).isoformat()
+    return Profile(
+        url=address,
+        email=email,
+        token=token,
+        expires=expires,
+        renewal=renewal if isinstance(renewal, str) else None,
+    )
+
+
+def _is_ending(profile: Profile | None) -> bool:
+    return profile is not None and datetime.fromisoformat(profile.expires) - system_clock() < RENEW_BEFORE
+
+
+def _renewed(name: str, held: str) -> str:
+    """Return a token in the place of one refused or ending; raise RefusedError when the session has ended."""
+    from evidence.docking.connection import Connection, read_json
+    from evidence.docking.identity import TOKENS
+
+    with _alone(name):
+        profile = read(name)
+        if profile is not None and profile.token != held and not _is_ending(profile):
+            return profile.token  # another command was quicker
+        if profile is None or profile.renewal is None:
+            raise _ended(profile)
+        form = {"grant_type": "refresh_token", "refresh_token": profile.renewal}
+        with Connection(profile.url) as connection:
+            try:
+                answer = read_json(connection.request("POST", TOKENS, data=form))
+            except RefusedError as error:
+                raise _ended(profile) from error.__cause__
+        renewed = answered(profile.url, profile.email, answer)
+        keep(name, renewed)
+    return renewed.token
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Hold the profile while its token is renewed."""
+    lock = os.open(path_of(name).with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _ended(profile: Profile | None) -> RefusedError:
@@ -129,7 +192,7 @@ def _kept_token(name: str) -> str:
     profile = read(name)
     if profile is None:
         raise RefusedError("you are not signed in", next_step=SIGN_IN)
-    if datetime.fromisoformat(profile.expires) <= system_clock():
+    if profile.renewal is None and datetime.fromisoformat(profile.expires) <= system_clock():
         raise _ended(profile)
     if url_for(name) != profile.url.rstrip("/"):
         # A token goes to the server that gave it and to no other.

@@ -77,6 +77,9 @@ class Installation:
             "EVIDENCE_PORT": str(self.port),
             "EVIDENCE_URL": self.url,
             "EVIDENCE_PASSWORD": PASSWORD,
+            # Most tests are about something else; cli/test_signing_in.py has an installation as it should be.
+            "EVIDENCE_ENVIRONMENT": "development",
+            "EVIDENCE_AUTH__SECOND_FACTOR": "optional",
             "COLUMNS": "200",
         }
         return {name: value for name, value in (kept | ours | dict(self.settings) | more).items() if value}

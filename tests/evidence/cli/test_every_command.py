@@ -5,11 +5,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from evidence.cli import app
 from evidence.cli.exits import ExitCode
+from evidence.docking.identity import DockKey
 from tests.evidence.cli.test_app import leaves
+from tests.support.authenticator import Authenticator
 from tests.support.installation import AGENCY, OFFICER, Ended, Installation, free_port, stop
 from tests.support.output_lines import LINES, VERIFIER_LINES
 
@@ -88,6 +91,55 @@ def a_detectives_case(room: Installation, *, closed: bool) -> Arguments:
     return list(asked)
 
 
+def secret(folder: Path, text: str) -> Path:
+    path = folder / os.urandom(4).hex()
+    path.write_text(text + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def somebody(room: Installation) -> str:
+    email = f"{os.urandom(4).hex()}@riverbend.example"
+    room.run("account", "create", "--email", email, "--name", "N", "--role", "officer", "--profile", "admin")
+    return email
+
+
+def somebody_fresh(room: Installation, _folder: Path) -> Arguments:
+    room.run("sign-in", "--email", somebody(room), "--profile", "strong")
+    return ["--profile", "strong"]
+
+
+def somebody_offered(room: Installation, folder: Path) -> Arguments:
+    somebody_fresh(room, folder)
+    offered = room.run("account", "second-factor", "enrol", "--profile", "strong", "--json").summary["result"]
+    return ["--totp", Authenticator(offered["secret"]).code(), "--profile", "strong"]
+
+
+def somebody_with_a_factor(room: Installation) -> Authenticator:
+    room.run("sign-in", "--email", somebody(room), "--profile", "strong")
+    offered = room.run("account", "second-factor", "enrol", "--profile", "strong", "--json").summary["result"]
+    authenticator = Authenticator(offered["secret"])
+    room.run("account", "second-factor", "confirm", "--totp", authenticator.code(), "--profile", "strong")
+    return authenticator
+
+
+def somebody_strong(room: Installation, _folder: Path) -> Arguments:
+    somebody_with_a_factor(room)
+    return ["--profile", "strong"]
+
+
+def a_new_password(room: Installation, folder: Path) -> Arguments:
+    somebody_fresh(room, folder)
+    return ["--new-password-file", secret(folder, "another good password"), "--profile", "strong"]
+
+
+def a_locked_source(room: Installation, _folder: Path) -> Arguments:
+    for _ in range(5):
+        asked = {"code": "wrong", "public_key": DockKey.load_or_create(_folder).public_jwk()}
+        assert httpx2.post(f"{room.url}/api/v1/docks", json=asked).status_code == 403
+    return ["127.0.0.1", "--reason", "x"]
+
+
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "migrate": lambda room, folder: [],
     "doctor": lambda room, folder: [],
@@ -98,6 +150,14 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "verify": a_package,
     "openapi": lambda room, folder: [],
     "admin create": lambda room, folder: [*someone(room, folder), "--agency", AGENCY],
+    "admin reset": lambda room, folder: [somebody(room)],
+    "admin release-source": a_locked_source,
+    "step-up": lambda room, folder: ["--totp", somebody_with_a_factor(room).code(1), "--profile", "strong"],
+    "account release": lambda room, folder: [somebody(room), "--reason", "x", "--profile", "admin"],
+    "account password": a_new_password,
+    "account second-factor enrol": somebody_fresh,
+    "account second-factor confirm": somebody_offered,
+    "account second-factor recovery-codes": somebody_strong,
     "account create": lambda room, folder: [*someone(room, folder), "--role", "officer", "--profile", "admin"],
     "dock code": lambda room, folder: ["north-1"],
     "dock enrol": lambda room, folder: [f"dock-{os.urandom(4).hex()}"],
@@ -126,6 +186,24 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "export": lambda room, folder: (["2020-1", "--out", folder / "p.zip", "--reason", "x"], ExitCode.ERROR),
     "verify": lambda room, folder: ([folder, "--trust", folder / "none"], ExitCode.USAGE),
     "admin create": lambda room, folder: ([*someone(room, folder), "--agency", ""], ExitCode.USAGE),
+    "admin reset": lambda room, folder: (["nobody@riverbend.example"], ExitCode.ERROR),
+    "step-up": lambda room, folder: (["--totp", "000000", "--profile", "admin"], ExitCode.USAGE),
+    "account release": lambda room, folder: (
+        ["nobody@x.example", "--reason", "x", "--profile", "admin"],
+        ExitCode.ERROR,
+    ),
+    "account password": lambda room, folder: (
+        [
+            "--password-file",
+            secret(folder, "wrong"),
+            "--new-password-file",
+            secret(folder, "n"),
+            "--profile",
+            "officer",
+        ],
+        ExitCode.REFUSED,
+    ),
+    "account second-factor confirm": lambda room, folder: (["--totp", "000000"], ExitCode.USAGE),
     "account create": lambda room, folder: (
         [*someone(room, folder), "--role", "king", "--profile", "admin"],
         ExitCode.USAGE,
