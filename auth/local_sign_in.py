@@ -74,9 +74,10 @@ def sign_in(
         strong_at = at
     if account is None or reason:
         reason = reason or "unknown_account"
+        refused = refuse(session, recorder, account, reason, source=source, at=at, request_id=request_id)
         if reason in GUESSES:
             count_failure(session, recorder, account, rules=rules, source=source, at=at, request_id=request_id)
-        return refuse(session, recorder, account, reason, source=source, at=at, request_id=request_id)
+        return refused
     lockouts.release(session, lockouts.of_account(account.id))
     _renew_password(session, recorder, account, asked, at=at, request_id=request_id)
     return sessions.begin(

@@ -6,11 +6,10 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
-from auth import accounts, agencies, machines, passwords, sessions
+from auth import accounts, agencies, machines, sessions
 from auth.events import Remembered
 from auth.keys import KeyRing, jwk_of
 from auth.models import Account, Agency, Dock
@@ -36,13 +35,6 @@ def issuer_over(folder: Path) -> TokenIssuer:
         life=timedelta(minutes=55),
         leeway=timedelta(seconds=30),
     )
-
-
-@pytest.fixture
-def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Digests that cost little, for tests that make hundreds; test_passwords.py has the real ones."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    monkeypatch.setattr(passwords, "NOBODY", passwords.digest("nobody knows this one"))
 
 
 @pytest.fixture

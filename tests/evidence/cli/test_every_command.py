@@ -13,7 +13,7 @@ from evidence.cli.exits import ExitCode
 from evidence.docking.identity import DockKey
 from tests.evidence.cli.test_app import leaves
 from tests.support.authenticator import Authenticator
-from tests.support.installation import AGENCY, OFFICER, Ended, Installation, free_port, stop
+from tests.support.installation import AGENCY, OFFICER, PASSWORD, Ended, Installation, free_port, stop
 from tests.support.output_lines import LINES, VERIFIER_LINES
 
 Arguments = list[str | Path]
@@ -100,26 +100,28 @@ def secret(folder: Path, text: str) -> Path:
 
 def somebody(room: Installation) -> str:
     email = f"{os.urandom(4).hex()}@riverbend.example"
-    room.run("account", "create", "--email", email, "--name", "N", "--role", "officer", "--profile", "admin")
+    asked = {"email": email, "name": "N", "password": PASSWORD, "roles": ["officer"]}
+    room.post("/accounts", asked, profile="admin")
     return email
 
 
 def somebody_fresh(room: Installation, _folder: Path) -> Arguments:
-    room.run("sign-in", "--email", somebody(room), "--profile", "strong")
+    room.sign_in_quickly(somebody(room), profile="strong")
     return ["--profile", "strong"]
 
 
-def somebody_offered(room: Installation, folder: Path) -> Arguments:
-    somebody_fresh(room, folder)
-    offered = room.run("account", "second-factor", "enrol", "--profile", "strong", "--json").summary["result"]
-    return ["--totp", Authenticator(offered["secret"]).code(), "--profile", "strong"]
+def offered(room: Installation) -> Authenticator:
+    room.sign_in_quickly(somebody(room), profile="strong")
+    return Authenticator(room.post("/accounts/me/second-factor", None, profile="strong")["secret"])
+
+
+def somebody_offered(room: Installation, _folder: Path) -> Arguments:
+    return ["--totp", offered(room).code(), "--profile", "strong"]
 
 
 def somebody_with_a_factor(room: Installation) -> Authenticator:
-    room.run("sign-in", "--email", somebody(room), "--profile", "strong")
-    offered = room.run("account", "second-factor", "enrol", "--profile", "strong", "--json").summary["result"]
-    authenticator = Authenticator(offered["secret"])
-    room.run("account", "second-factor", "confirm", "--totp", authenticator.code(), "--profile", "strong")
+    authenticator = offered(room)
+    room.post("/accounts/me/second-factor/confirm", {"totp": authenticator.code()}, profile="strong")
     return authenticator
 
 
