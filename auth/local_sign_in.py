@@ -21,8 +21,8 @@ from auth.second_factors import Given
 from auth.sessions import Begun, Refused, refuse
 from auth.settings import AuthSettings
 
-GUESSES = frozenset({"unknown_account", "wrong_password", "wrong_code", "replayed_code", "unknown_renewal"})
-"""Refusals that may have been guesses. The others gave nothing away that could be guessed."""
+GUESSES = frozenset({"unknown_account", "wrong_password", "wrong_code", "replayed_code"})
+"""Refusals that may have been guesses, and are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,13 @@ def sign_in(
         return refuse(session, recorder, None, "banner_not_acknowledged", source=source, at=at, request_id=request_id)
     account = accounts.by_email(session, asked.email)
     # The same work whether or not there is such an account, so that time does not tell.
-    right = passwords.matches(account.password_hash if account else passwords.NOBODY, asked.password)
+    kept = account.password_hash if account else passwords.NOBODY
+    right = passwords.matches(kept, asked.password)
     if account is not None:
         # From here on one at a time: whoever guesses in parallel is counted in sequence, before any answer.
         session.refresh(account, with_for_update={"key_share": True})
+        if account.password_hash != kept:
+            right = passwords.matches(account.password_hash, asked.password)  # it was changed in between
     reason = _refusal(session, account, asked, right, rules=rules, source=source, at=at)
     amr, strong_at = ["pwd"], None
     if account is not None and reason is None and second_factors.has_one(session, account.id):

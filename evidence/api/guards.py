@@ -44,7 +44,7 @@ class Guard:
             )
             raise RefusedError(
                 f"{self.action} is refused: {decision.reason}.",
-                next_step="Sign in again if it asks for a fresh sign-in; else ask your agency's administrator.",
+                next_step="Prove your second factor if that is what it asks for; else ask your agency's administrator.",
             )
         return principal
 

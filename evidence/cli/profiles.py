@@ -147,7 +147,9 @@ def answered(address: str, email: str, answer: Any) -> Profile:
 
 
 def _is_ending(profile: Profile | None) -> bool:
-    return profile is not None and datetime.fromisoformat(profile.expires) - system_clock() < RENEW_BEFORE
+    if profile is None or profile.renewal is None:
+        return False  # it is good until it is refused
+    return datetime.fromisoformat(profile.expires) - system_clock() < RENEW_BEFORE
 
 
 def _renewed(name: str, held: str) -> str:

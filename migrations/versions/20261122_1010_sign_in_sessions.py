@@ -25,6 +25,8 @@ def upgrade() -> None:
     """Make the tables; what a session or second factor is does not change, only how far it got."""
     op.add_column("account", _instant("password_ends_at", nullable=True))
     op.add_column("account", _instant("released_at", nullable=True))
+    # When an account was last used is known from now on only: nobody is idle for having been there before.
+    op.execute("UPDATE account SET released_at = now()")
     op.create_table(
         "sign_in_session",
         sa.Column("id", sa.Uuid(), nullable=False),
