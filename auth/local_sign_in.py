@@ -293,9 +293,12 @@ def refuse_enrolment(
     session: Session, recorder: Recorder, *, rules: AuthSettings, source: str | None, at: datetime, request_id: str
 ) -> None:
     """Report a refused enrolment code, and count it for the network address it came from."""
-    refuse(session, recorder, None, "wrong_enrolment_code", source=source, at=at, request_id=request_id)
-    if source is not None:
-        subject, limit = lockouts.of_enrolment(source), rules.lockout_failures
+    subject = None if source is None else lockouts.of_enrolment(source)
+    locked = subject is not None and bool(lockouts.are_locked(session, subject))
+    reason: Reason = "source_locked" if locked else "wrong_enrolment_code"
+    refuse(session, recorder, None, reason, source=source, at=at, request_id=request_id)
+    if source is not None and subject is not None and not locked:
+        limit = rules.lockout_failures
         _count_source(session, recorder, subject, limit=limit, rules=rules, source=source, at=at, request_id=request_id)
 
 

@@ -446,7 +446,7 @@ def _stay(story: Story, items: Sequence[str], server: subprocess.Popen[bytes]) -
         f"""
 The evidence room answers at {story.url} (its interface: {story.url}/openapi.json).
 Three things to try, from another terminal in this folder. First its address and a token of the
-evidence technician, good for {answer.json()["expires_in"] // 60} minutes:
+evidence technician, good for {answer.json()["expires_in"] // 60} minutes, or 30 if nobody uses it:
 
      export EVIDENCE_URL={story.url}
      export EVIDENCE_TOKEN={token}

@@ -104,26 +104,38 @@ def url_for(name: str, given: str | None = None) -> str:
 
 
 def signed_in(name: str) -> "Connection":
-    """Return a connection with the profile's token. Raises RefusedError when there is none or it has ended."""
+    """Return a connection with the token in EVIDENCE_TOKEN or the profile. Raises RefusedError without a good one."""
     from evidence.docking.connection import Connection
 
     given = os.environ.get("EVIDENCE_TOKEN")
-    if given is not None and not (given.isascii() and given.isprintable()):
+    if not given:
+        return signed_in_as_kept(name)
+    if not (given.isascii() and given.isprintable()):
         raise InvalidError(
             "EVIDENCE_TOKEN holds characters that no token has",
             next_step="set it to the token alone, or unset it and run `evidence sign-in`",
         )
-    held = given or _kept_token(name)
+
+    def current(renew: bool) -> str:
+        if renew:
+            raise RefusedError(
+                "the token in EVIDENCE_TOKEN is not good, or not any more",
+                next_step="set it to a new one, or unset it and run `evidence sign-in`",
+            )
+        return given
+
+    return Connection(url_for(name), current)
+
+
+def signed_in_as_kept(name: str) -> "Connection":
+    """Return a connection with the profile's token, renewed as needed. Raises RefusedError when it has ended."""
+    from evidence.docking.connection import Connection
+
+    held = _kept_token(name)
 
     def current(renew: bool) -> str:
         nonlocal held
-        if given:
-            if renew:
-                raise RefusedError(
-                    "the token in EVIDENCE_TOKEN is not good, or not any more",
-                    next_step="set it to a new one, or unset it and run `evidence sign-in`",
-                )
-        elif renew or _is_ending(read(name)):
+        if renew or _is_ending(read(name)):
             held = _renewed(name, held)
         return held
 

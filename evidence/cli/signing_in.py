@@ -111,27 +111,18 @@ def _new_password() -> str:
 
 def sign_out(out: Output, profile: ProfileName = "default") -> ExitCode:
     """End the session, and forget it on this machine."""
-    known = profiles.read(profile)
-    if known is None:
+    if profiles.read(profile) is None:
         out.say("You were not signed in.")
         return ExitCode.NOTHING_TO_DO
     try:
-        _end(known.url, known.token)
+        with profiles.signed_in_as_kept(profile) as connection:
+            connection.request("DELETE", "/api/v1/tokens/current")
         out.say("Signed out.")
-    except RefusedError:
-        out.say("Signed out; the session had ended.")
     except EvidenceError as error:
         # Whoever signs out wants the token gone from this machine, whatever the server does.
-        out.say(f"Signed out on this machine. The session itself ends when it is idle: {error}.")
+        out.say(f"Signed out on this machine; at the server: {str(error).rstrip('.')}.")
     profiles.forget(profile)
     return ExitCode.OK
-
-
-def _end(url: str, token: str) -> None:
-    from evidence.docking.connection import Connection
-
-    with Connection(url, lambda _renew: token) as connection:
-        connection.request("DELETE", "/api/v1/tokens/current")
 
 
 def step_up(
