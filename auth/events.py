@@ -14,7 +14,19 @@ from sqlalchemy.orm import Session
 from auth.principals import Principal, Role
 
 Reason = Literal[
-    "unknown_account", "wrong_password", "suspended", "unknown_dock", "retired", "bad_assertion", "replayed"
+    "unknown_account",
+    "wrong_password",
+    "suspended",
+    "unknown_dock",
+    "retired",
+    "bad_assertion",
+    "replayed",
+    "not_begun_here",
+    "provider_refused",
+    "provider_away",
+    "bad_provider_token",
+    "not_expected",
+    "session_ended",
 ]
 """Why a sign-in was refused. For the record only; the caller is never told which it was."""
 
@@ -30,10 +42,11 @@ class _Reported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn(_Reported):
-    """A person signed in. `source` is the network address the request came from."""
+    """A person signed in. `source` is the network address the request came from; `provider` is whose word it was."""
 
     principal: Principal
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +68,7 @@ class SignInRefused(_Reported):
     kind: Literal["account", "dock"] | None = None
     id: UUID | None = None
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +89,34 @@ class AccountSuspended(_Reported):
     by: Principal
     account_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityExpected(_Reported):
+    """An account is to be signed in to at a provider; `subject` is who that will be, if it is known yet."""
+
+    by: Principal
+    account_id: UUID
+    provider: str
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityLinked(_Reported):
+    """An account belongs to a provider's subject from now on. The account itself is the actor."""
+
+    principal: Principal
+    provider: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(_Reported):
+    """A sign-in at a provider ended before its time, because of what the provider or a used token said."""
+
+    principal: Principal
+    provider: str
+    why: Literal["provider_refused", "reused", "account"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +173,9 @@ AuthEvent = (
     | SignInRefused
     | AccountCreated
     | AccountSuspended
+    | IdentityExpected
+    | IdentityLinked
+    | SessionEnded
     | RoleGranted
     | RoleEnded
     | DockInvited

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from auth import accounts, machines, passwords, roles
+from auth import accounts, machines, passwords, provider_sessions, roles
 from auth.errors import NotSignedInError
 from auth.events import DockSignedIn, Reason, Recorder, SignedIn, SignInRefused
 from auth.models import Account, Dock
@@ -29,6 +29,10 @@ def identify(session: Session, token: str, verifier: TokenVerifier, *, at: datet
     if known is None or known[0].suspended_at is not None:
         raise NotSignedInError("unknown_account" if known is None else "suspended")
     account, held = known
+    signed_in_at: datetime | None = proof.signed_in_at
+    if proof.method == "single_sign_on":
+        # When its person proved more than a password, if the provider said so: without that there is no step-up.
+        signed_in_at = provider_sessions.standing(session, proof.jti, at=at).proved_at
     return Principal(
         kind="account",
         id=account.id,
@@ -37,7 +41,7 @@ def identify(session: Session, token: str, verifier: TokenVerifier, *, at: datet
         name=account.name,
         method=proof.method,
         session=proof.jti,
-        signed_in_at=proof.signed_in_at,
+        signed_in_at=signed_in_at,
         badge=account.badge,
     )
 

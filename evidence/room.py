@@ -13,6 +13,8 @@ from sqlalchemy import Engine, make_url
 
 from auth.events import Recorder
 from auth.keys import KeyRing
+from auth.providers import Providers
+from auth.sealing import Sealer
 from auth.tokens import TokenIssuer
 from evidence import database
 from evidence.clock import Clock, system_clock
@@ -42,6 +44,8 @@ class Room:
     vault: Vault
     signing: SigningKeys
     tokens: TokenIssuer
+    providers: Providers
+    sealer: Sealer
     recorder: Recorder
     clock: Clock
     origin: str
@@ -82,6 +86,7 @@ def prepare(settings: Settings, *, clock: Clock = system_clock) -> str:
                 AgencyKeyring.create(settings.agency_key_path)
             signing = SigningKeys.create(settings.signing_keys_path, origin)
             KeyRing.open(settings.signing_keys_path / "tokens", at=clock())
+            Sealer.open(settings.signing_keys_path / "sealing", at=clock())
             _register_keys(signing, urls.owner)
             open_store(settings).prepare()
         finally:
@@ -166,6 +171,8 @@ def _furnish(settings: Settings, url: str, engine: Engine, clock: Clock) -> Room
             life=settings.auth.token_life,
             leeway=settings.auth.leeway,
         ),
+        providers=Providers(settings.auth.providers),
+        sealer=Sealer.open(settings.signing_keys_path / "sealing", at=clock()),
         recorder=CustodyRecorder(),
         clock=clock,
         origin=origin,

@@ -11,8 +11,10 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from auth import sessions as sign_ins
+from auth import single_sign_on
 from auth.http import bearer_token
 from auth.principals import Principal
+from auth.provider_tokens import read_machine_token
 from evidence.database import reading, unit_of_work
 from evidence.room import Room
 
@@ -46,10 +48,14 @@ RequestId = Annotated[str, Depends(request_id)]
 def current_principal(request: Request, room: AppRoom) -> Principal:
     """Return who asks, as the database knows them now. Raises NotSignedInError.
 
-    By a session of its own, so that nobody's is open while a body streams in.
+    By a session of its own, so that nobody's is open while a body streams in, or a provider's keys are fetched.
     """
+    token, at = bearer_token(request), room.clock()
+    machine = read_machine_token(token, room.providers, at=at, leeway=room.tokens.leeway)
     with reading(room.sessions) as session:
-        return sign_ins.identify(session, bearer_token(request), room.tokens.verifier, at=room.clock())
+        if machine is not None:
+            return single_sign_on.identify_machine(session, machine, at=at)
+        return sign_ins.identify(session, token, room.tokens.verifier, at=at)
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

@@ -37,6 +37,8 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
     DatabaseAwayError: (503, "unavailable", "A part does not answer"),
     errors.SetupError: (503, "setup", "The installation is not ready"),
     auth_errors.NotSignedInError: (401, "not-signed-in", "Not signed in"),
+    auth_errors.ProviderAwayError: (503, "unavailable", "A part does not answer"),
+    auth_errors.RenewingError: (409, "conflict", "In the wrong state for this"),
     auth_errors.NotPermittedError: (403, "refused", "Not permitted"),
     auth_errors.EnrolmentCodeError: (403, "refused", "Not permitted"),
     auth_errors.UnknownError: (404, "not-found", "No such thing"),
@@ -93,6 +95,9 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, errors.BusyError):
         headers["Retry-After"] = "2"
+    elif isinstance(error, auth_errors.ProviderAwayError):
+        headers["Retry-After"] = "60"
+        log.warning("identity provider away", reason=error.reason)
     elif isinstance(error, auth_errors.NotSignedInError):
         headers["WWW-Authenticate"] = "Bearer"
     next_step = getattr(error, "next_step", "")

@@ -475,12 +475,13 @@ class RoleEnded(_AccountEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSignedIn(CustodyEvent):
-    """An account signed in. `source` is the network address it came from."""
+    """An account signed in. `source` is the network address it came from, `provider` whose word it was if not ours."""
 
     act = "account.signed_in"
-    withheld = ("source",)
+    withheld = ("source", "provider")
 
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,12 +490,13 @@ class SignInRefused(CustodyEvent):
 
     act = "account.sign_in_refused"
     open_facts = ("reason",)
-    withheld = ("dock_id", "source")
+    withheld = ("dock_id", "source", "provider")
 
     reason: str
     account_id: UUID | None = None
     dock_id: UUID | None = None
     source: str | None = None
+    provider: str | None = None
 
     @property
     def chain(self) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from auth import events as auth_events
 from evidence import custody
-from evidence.custody import events
+from evidence.custody import events, identity_events
 from evidence.custody.events import Actor, CustodyEvent
 
 
@@ -26,7 +26,12 @@ class CustodyRecorder:
 
     @_translate.register
     def _(self, event: auth_events.SignedIn) -> CustodyEvent:
-        return events.AccountSignedIn(actor=Actor.of(event.principal), request_id=event.request_id, source=event.source)
+        return events.AccountSignedIn(
+            actor=Actor.of(event.principal),
+            request_id=event.request_id,
+            source=event.source,
+            provider=event.provider,
+        )
 
     @_translate.register
     def _(self, event: auth_events.DockSignedIn) -> CustodyEvent:
@@ -41,6 +46,7 @@ class CustodyRecorder:
             account_id=event.id if event.kind == "account" else None,
             dock_id=event.id if event.kind == "dock" else None,
             source=event.source,
+            provider=event.provider,
         )
 
     @_translate.register
@@ -58,6 +64,36 @@ class CustodyRecorder:
     def _(self, event: auth_events.AccountSuspended) -> CustodyEvent:
         return events.AccountSuspended(
             actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, reason=event.reason
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.IdentityExpected) -> CustodyEvent:
+        return identity_events.IdentityExpected(
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            provider=event.provider,
+            subject=event.subject,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.IdentityLinked) -> CustodyEvent:
+        return identity_events.IdentityLinked(
+            actor=Actor.of(event.principal),
+            request_id=event.request_id,
+            account_id=event.principal.id,
+            provider=event.provider,
+            subject=event.subject,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.SessionEnded) -> CustodyEvent:
+        return identity_events.SessionEnded(
+            actor=Actor.of(event.principal),
+            request_id=event.request_id,
+            account_id=event.principal.id,
+            provider=event.provider,
+            why=event.why,
         )
 
     @_translate.register

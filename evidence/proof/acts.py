@@ -393,6 +393,24 @@ _REGISTRY = (
         facts="reason",
     ),
     _act(
+        "identity.expected",
+        "Somebody is expected to sign in to an account at an identity provider.",
+        on="account",
+        facts="account provider",
+    ),
+    _act(
+        "identity.linked",
+        "An account belongs to somebody at an identity provider from now on.",
+        on="account",
+        facts="account provider",
+    ),
+    _act(
+        "session.ended",
+        "A sign-in at an identity provider ended before its time.",
+        on="account",
+        facts="account provider why",
+    ),
+    _act(
         "dock.invited",
         "A code was given out by which one dock may enroll.",
         on="account dock",
