@@ -1,5 +1,6 @@
 """One real provider, and an installation whose people sign in there."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from auth import accounts
@@ -17,11 +19,12 @@ from auth.models import Account
 from auth.principals import Role
 from auth.settings import AuthSettings, ProviderSettings
 from evidence.database import unit_of_work
+from evidence.engines.postgres import Cluster
 from evidence.ids import new_id
 from evidence.main import create_app
 from evidence.room import Room
 from tests.support.clock import FixedClock
-from tests.support.database import Database
+from tests.support.database import Database, database_from
 from tests.support.identity_provider import (
     AUDIENCE,
     CLIENT,
@@ -101,6 +104,17 @@ class City:
         """Sign somebody in, all the way."""
         return self.come_back(self.begin(user, **asked)[1])
 
+    def records(self, chain: str) -> list[dict[str, Any]]:
+        """The bodies of the records on a chain, in order."""
+        asked = text("SELECT raw FROM custody_record WHERE chain = :chain ORDER BY seq")
+        with unit_of_work(self.room.sessions) as session:
+            kept = session.execute(asked, {"chain": chain}).scalars().all()
+        return [json.loads(bytes(raw).decode().partition("\n{")[2].join(("{", ""))) for raw in kept]
+
+    def refusals(self) -> list[str]:
+        """Why strangers were refused, in order."""
+        return [each["facts"]["reason"] for each in self.records("_refused")]
+
     def me(self, token: str) -> httpx2.Response:
         """Ask who a token is."""
         return self.client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
@@ -137,8 +151,43 @@ def city_at(provider: IdentityProvider, database: Database, folder: Path, **more
         yield City(room, client, provider, clock)
 
 
+@pytest.fixture(scope="module")
+def long_running(running: IdentityProvider) -> IdentityProvider:
+    """The provider for a whole module, which does not stop it."""
+    running.start(KEY_A)
+    return running
+
+
+@pytest.fixture(scope="module")
+def city(
+    long_running: IdentityProvider, cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[City]:
+    """An installation whose people sign in at the provider. Each test brings people of its own."""
+    folder = tmp_path_factory.mktemp("city")
+    with (
+        database_from(cluster, template) as database,
+        city_at(long_running, database, folder, groups={"officers": ["officer"]}) as city,
+    ):
+        yield city
+
+
+@pytest.fixture(autouse=True)
+def _everybody_at_home(request: pytest.FixtureRequest) -> None:
+    """Each test begins with an empty browser, and with the time it is."""
+    if "city" in request.fixturenames:
+        city: City = request.getfixturevalue("city")
+        city.client.cookies.clear()
+        city.clock.now = datetime.now(UTC)
+
+
 @pytest.fixture
-def city(provider: IdentityProvider, database: Database, tmp_path: Path) -> Iterator[City]:
-    """An installation whose people sign in at the provider."""
-    with city_at(provider, database, tmp_path, groups={"officers": ["officer"]}) as city:
+def user() -> str:
+    """Somebody at the provider whom no other test knows."""
+    return f"u{new_id().hex[-12:]}"
+
+
+@pytest.fixture
+def lone_city(provider: IdentityProvider, database: Database, tmp_path: Path) -> Iterator[City]:
+    """An installation of one's own, for whoever stops its provider."""
+    with city_at(provider, database, tmp_path) as city:
         yield city

@@ -25,6 +25,7 @@ const provider = new Provider(issuer, {
       redirect_uris: redirects,
       grant_types: ["authorization_code", "refresh_token"],
       require_auth_time: true,
+      id_token_signed_response_alg: keys[0].alg,
     },
     {
       client_id: "case-system",
@@ -33,6 +34,7 @@ const provider = new Provider(issuer, {
       redirect_uris: [],
       response_types: [],
       grant_types: ["client_credentials"],
+      id_token_signed_response_alg: keys[0].alg,
     },
   ],
   claims: {
@@ -46,12 +48,16 @@ const provider = new Provider(issuer, {
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: () => ({ scope: "", audience, accessTokenFormat: "jwt", accessTokenTTL: 600 }),
+      getResourceServerInfo: () => ({ scope: "", audience, accessTokenFormat: "jwt", accessTokenTTL: 1800, jwt: { sign: { alg: keys[0].alg } } }),
     },
   },
   rotateRefreshToken: true,
   issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed("refresh_token"),
-  findAccount: (_ctx, id) => people[id] && { accountId: id, claims: () => ({ sub: id, ...people[id] }) },
+  findAccount: (_ctx, id) => {
+    // Anybody else is a person with an address of their own.
+    const person = people[id] ?? { email: `${id}@riverbend.example`, email_verified: true, name: id, groups: [] };
+    return { accountId: id, claims: () => ({ sub: id, ...person }) };
+  },
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
   loadExistingGrant: async (ctx) => {
     const grant = new ctx.oidc.provider.Grant({
