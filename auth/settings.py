@@ -103,6 +103,13 @@ class ProviderSettings(BaseModel):
             return self.client_secret_file.read_text("utf-8").strip()
         return None if self.client_secret is None else self.client_secret.get_secret_value()
 
+    def secret_is_readable(self) -> bool:
+        """Say whether our secret there can be had, if there is to be one."""
+        try:
+            return self.secret != ""
+        except (OSError, ValueError):
+            return False
+
 
 class AuthSettings(BaseModel):
     """Settings of sign-in and tokens, nested in the installation's settings as `auth`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence import doctor
 from tests.provider.conftest import KEY_A, KEY_B, City, city_at
 from tests.provider.test_real_provider import refused, token_of
 from tests.support.database import Database
@@ -106,3 +107,19 @@ def test_a_provider_that_sends_us_elsewhere_is_not_followed(
     assert begun.status_code == 503
     assert provider.fetched("/.well-known/openid-configuration") == 0
     assert provider.fetched("/moved/.well-known/openid-configuration") == 1
+
+
+def test_doctor_says_whether_a_provider_answers_with_keys(lone_city: City, provider: IdentityProvider) -> None:
+    settings, clock = lone_city.room.settings, lone_city.clock
+
+    well = list(doctor.providers(settings, clock))
+    provider.stop()
+    wrong = list(doctor.providers(settings, clock))
+
+    assert [(each.subject, each.health) for each in well] == [
+        ("provider city", "well"),
+        ("provider city-machines", "well"),
+    ]
+    assert "1 of its keys" in well[0].sentence
+    assert [each.health for each in wrong] == ["wrong", "wrong"]
+    assert all(each.next_step for each in wrong)
