@@ -81,7 +81,11 @@ class Provider:
         """Ask the token endpoint. Raises GrantRefusedError, ProviderAwayError."""
         assert self.settings.client_id is not None, "only providers for people exchange codes"
         address = self.description(at=at).token_endpoint
-        answer = self._ask(posting(address, form, client_id=self.settings.client_id, secret=self.settings.secret))
+        try:
+            secret = self.settings.secret
+        except (OSError, ValueError):
+            raise ProviderAwayError("our own secret") from None
+        answer = self._ask(posting(address, form, client_id=self.settings.client_id, secret=secret))
         if answer.status in (400, 401, 403):
             code = answer.members.get("error")
             raise GrantRefusedError(code if isinstance(code, str) and len(code) <= 64 and code.isascii() else "")

@@ -27,7 +27,10 @@ def add_to(app: typer.Typer) -> None:
 
 def sign_in(
     out: Output,
-    email: Annotated[str, typer.Option("--email", help="The account's address.", prompt=True)],
+    email: Annotated[str | None, typer.Option("--email", help="The account's address. [asked for if missing]")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Sign in with the browser, at this identity provider.")
+    ] = None,
     url: Annotated[str | None, typer.Option("--url", help="Address of the evidence room.")] = None,
     password_file: PasswordFile = None,
     profile: ProfileName = "default",
@@ -37,6 +40,13 @@ def sign_in(
     from evidence.docking.identity import TOKENS, token_of
 
     address = profiles.url_for(profile, url)
+    if provider is not None:
+        if email is not None or password_file is not None:
+            raise InvalidError("--provider goes without --email and --password-file", next_step="give one of them")
+        _sign_in_at(out, address, provider, profile)
+        return
+    if email is None:
+        email = str(typer.prompt("Email", err=True))
     password = secret_input.given(password_file)
     if password is None:
         password = secret_input.asked(f"Password of {email} at {address}: ")
@@ -55,6 +65,27 @@ def sign_in(
     out.sum_up(url=address, email=email, profile=profile, expires=expires.isoformat())
 
 
+def _sign_in_at(out: Output, address: str, provider: str, profile: str) -> None:
+    from evidence.cli import browser
+    from evidence.docking.connection import Connection, read_json
+    from evidence.docking.identity import token_of
+
+    def show(where: str) -> None:
+        out.note(f"Open {where}")
+        if not browser.open_in_browser(where):
+            out.remark("This machine has no browser: open the address above in one on this machine.")
+
+    with Connection(address) as connection:
+        browser.require_known(provider, read_json(connection.request("GET", "/api/v1/sign-in")))
+        code = browser.sign_in(address, provider, show=show)
+        token, life = token_of(read_json(connection.request("POST", "/api/v1/sign-in/code", json=code)))
+    expires = system_clock() + life
+    kept = Profile(url=address, email="", token=token, expires=expires.isoformat(), provider=provider)
+    profiles.keep(profile, kept)
+    out.say(f"Signed in to {address} by {provider}; it is renewed while you work, until {provider} says otherwise.")
+    out.sum_up(url=address, provider=provider, profile=profile, expires=expires.isoformat())
+
+
 def sign_out(out: Output, profile: ProfileName = "default") -> ExitCode:
     """Forget the token on this machine."""
     if not profiles.forget(profile):
@@ -71,17 +102,29 @@ def create(
     role: Annotated[list[str], typer.Option("--role", help="Role; may be given several times.")],
     badge: Annotated[str | None, typer.Option("--badge", help="Badge number.")] = None,
     password_file: PasswordFile = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Instead of a password: the identity provider to sign in at.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="Who it is there. [default: the owner of the address]")
+    ] = None,
     dry_run: DryRun = False,
     profile: ProfileName = "default",
 ) -> ExitCode:
-    """Create an account in your agency; without a password given, one is made and shown once."""
+    """Create an account in your agency; without a password or provider given, a password is made and shown once."""
     require_roles(role)
+    if provider is not None and password_file is not None:
+        raise InvalidError("an account has a password or signs in at a provider", next_step="give one of them")
     out.plan([Step(act="create", name=email, why=", ".join(role))], dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run")
         return ExitCode.OK
-    password, made = secret_input.given_or_made(password_file)
-    asked = {"email": email, "name": name, "password": password, "badge": badge, "roles": role}
+    asked: dict[str, object] = {"email": email, "name": name, "badge": badge, "roles": role}
+    made: dict[str, str] = {}
+    if provider is None:
+        asked["password"], made = secret_input.given_or_made(password_file)
+    else:
+        asked |= {"provider": provider, "subject": subject}
     with profiles.signed_in(profile) as connection:
         account = connection.post("/api/v1/accounts", asked)
     out.say(f"{account['email']} is an account: {', '.join(account['roles'])}.")

@@ -6,8 +6,8 @@ elsewhere.
 
 import json
 import os
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,17 +29,30 @@ ProfileName = Annotated[
 DEFAULT = "default"
 """The profile of whoever names none."""
 
+RENEW_BEFORE = timedelta(minutes=8)
+"""A provider's sign-in with less time left is renewed before it is used."""
+
 SIGN_IN = "evidence sign-in --url ADDRESS --email EMAIL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One sign-in: the server's address, the account, its token and when that ends."""
+    """One sign-in: the server's address, the account, its token and when that ends.
+
+    With a `provider` the person signed in there, and the token is renewed while it is used.
+    """
 
     url: str
     email: str
     token: str
     expires: str
+    provider: str = ""
+
+    @property
+    def again(self) -> str:
+        """The command that signs in again."""
+        how = f"--provider {self.provider}" if self.provider else f"--email {self.email}"
+        return f"evidence sign-in --url {self.url} {how}"
 
 
 def config_folder() -> Path:
@@ -107,7 +120,10 @@ def signed_in(name: str) -> "Connection":
     token = given or _kept_token(name)
 
     def current(renew: bool) -> str:
+        nonlocal token
         if not renew:
+            if not given:
+                token = _renewed(name, token)
             return token
         # A person's token is not renewed: that the server refuses it is its end.
         if given:
@@ -120,9 +136,28 @@ def signed_in(name: str) -> "Connection":
     return Connection(url_for(name), current)
 
 
+def _renewed(name: str, token: str) -> str:
+    """Renew a provider's sign-in that ends soon; while that cannot be done, the token goes on to its own end."""
+    from evidence.docking.connection import Connection, read_json
+    from evidence.docking.identity import token_of
+    from evidence.errors import EvidenceError
+
+    profile = read(name)
+    if profile is None or not profile.provider:
+        return token
+    if datetime.fromisoformat(profile.expires) - system_clock() > RENEW_BEFORE:
+        return profile.token
+    try:
+        with Connection(profile.url, lambda _renew: profile.token) as connection:
+            fresh, life = token_of(read_json(connection.request("POST", "/api/v1/sign-in/renewal")))
+    except EvidenceError:
+        return profile.token
+    keep(name, replace(profile, token=fresh, expires=(system_clock() + life).isoformat()))
+    return fresh
+
+
 def _ended(profile: Profile | None) -> RefusedError:
-    again = f"evidence sign-in --url {profile.url} --email {profile.email}" if profile else SIGN_IN
-    return RefusedError("your sign-in has ended", next_step=again)
+    return RefusedError("your sign-in has ended", next_step=profile.again if profile else SIGN_IN)
 
 
 def _kept_token(name: str) -> str:
