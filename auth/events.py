@@ -116,7 +116,7 @@ class SessionEnded(_Reported):
 
     principal: Principal
     provider: str
-    why: Literal["provider_refused", "reused", "account"]
+    why: Literal["provider_refused", "reused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ FRESH = timedelta(minutes=10)
 BETWEEN_FETCHES = timedelta(seconds=60)
 STALE_AT_MOST = timedelta(hours=24)
 MOST_KEYS = 20
+FIRST_FETCH_SECONDS = 2.0
+"""How long a request waits while another fetches the very first keys: a provider that hangs may not hold them all."""
 
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _SMALL_PRIMES = (
@@ -103,8 +105,9 @@ class KeyCache:
 
     def find(self, kid: str, *, at: datetime) -> ProviderKey | None:
         """Return the key of that id, looking at the provider again if that is due."""
-        # Whoever has keys goes on with them while another thread asks; who has none waits.
-        if self._is_due(kid, at) and self._fetching.acquire(blocking=self._fetched_at is None):
+        # Whoever has keys goes on with them while another thread asks; who has none waits, but not for long.
+        patience = FIRST_FETCH_SECONDS if self._fetched_at is None else 0
+        if self._is_due(kid, at) and self._fetching.acquire(timeout=patience):
             try:
                 if self._is_due(kid, at):
                     self._refresh(at)

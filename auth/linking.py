@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from auth import accounts, agencies, identities
-from auth.errors import AccountError, TakenError
+from auth.errors import AccountError
 from auth.events import IdentityLinked, Recorder
 from auth.models import Account, Agency, ProviderIdentity
 from auth.principals import Principal, Role
@@ -27,7 +27,10 @@ PROVISIONING = UUID(int=1)
 def account_of(
     session: Session, recorder: Recorder, person: ProvedPerson, provider: Provider, *, at: datetime, request_id: str
 ) -> tuple[Account, ProviderIdentity] | None:
-    """Return the person's account and identity, linking or making them as permitted; None if nobody expects them."""
+    """Return the person's account and identity, linking or making them as permitted; None if nobody expects them.
+
+    Raises TakenError when somebody else made the same at the same moment: then the unit of work has to be given up.
+    """
     identity = identities.of_subject(session, person.provider, person.issuer, person.subject)
     if identity is None:
         identity = _expected(session, person, provider)
@@ -69,25 +72,24 @@ def _provision(
     agency = agencies.by_name(session, provider.settings.agencies[0])
     if agency is None:
         return None
+    if accounts.by_email(session, person.email) is not None:
+        return None  # whose address that is here, an administrator has to say
     try:
-        with session.begin_nested():
-            accounts.create(
-                session,
-                recorder,
-                agency_id=agency.id,
-                email=person.email,
-                name=person.name or person.email,
-                provider=provider,
-                subject=person.subject,
-                roles=_roles(person.groups, provider),
-                by=_provisioning(agency.id),
-                at=at,
-                request_id=request_id,
-            )
-    except (TakenError, AccountError):
-        # The address is somebody's already (or no address): an administrator has to say whose this is.
-        # Or the same person came twice at once, and the other one has just made it.
-        pass
+        accounts.create(
+            session,
+            recorder,
+            agency_id=agency.id,
+            email=person.email,
+            name=person.name or person.email,
+            provider=provider,
+            subject=person.subject,
+            roles=_roles(person.groups, provider),
+            by=_provisioning(agency.id),
+            at=at,
+            request_id=request_id,
+        )
+    except AccountError:
+        return None  # no name or address that we can take; nothing was made yet
     return identities.of_subject(session, person.provider, person.issuer, person.subject)
 
 

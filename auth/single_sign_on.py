@@ -15,18 +15,18 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from auth import identities, linking, once, provider_sessions
-from auth.errors import NotSignedInError, ProviderAwayError, RenewingError, TokenRequestError
+from auth.errors import NotSignedInError, ProviderAwayError, RenewingError, TakenError, TokenRequestError
 from auth.events import Reason, Recorder, SessionEnded, SignedIn, SignInRefused
 from auth.models import Account, ProviderIdentity, ProviderSession
 from auth.principals import Principal
-from auth.provider_tokens import ProvedMachine, read_id_token
+from auth.provider_tokens import ProvedMachine, ProvedPerson, read_id_token
 from auth.providers import GrantRefusedError, Handed, Provider, Providers
 from auth.sealing import Sealer
 from auth.strict import read_base64url, write_base64url
@@ -179,16 +179,11 @@ def finish(
         if refusing.refused:
             raise
         refusing.refuse("bad_provider_token", because=error.reason)
-    with doors.unit_of_work() as session:
-        found = linking.account_of(session, doors.recorder, person, provider, at=at, request_id=request_id)
-        if found is None:
-            refusing.report("not_expected", session=session)
-            signed_in = None
-        else:
-            account, identity = found
-            signed_in = _sign_in(
-                session, doors, account, identity, handed, person.proved_at, refusing=refusing, provider=provider
-            )
+    try:
+        signed_in = _sign_in(doors, provider, person, handed, refusing)
+    except TakenError:
+        # The same person came twice at once for the first time; the second may come again.
+        refusing.refuse("not_expected")
     if signed_in is None:
         raise NotSignedInError("sign-in refused")
     return signed_in, begun.desk
@@ -353,38 +348,37 @@ def _exchange(doors: SignInDoors, provider: Provider, code: str, verifier: str, 
 
 
 def _sign_in(
-    session: Session,
-    doors: SignInDoors,
-    account: Account,
-    identity: ProviderIdentity,
-    handed: Handed,
-    proved_at: datetime | None,
-    *,
-    refusing: _Refusing,
-    provider: Provider,
+    doors: SignInDoors, provider: Provider, person: ProvedPerson, handed: Handed, refusing: _Refusing
 ) -> SignIn | None:
-    if account.suspended_at is not None:
-        refusing.report("suspended", session=session, account=account)
-        return None
-    row = provider_sessions.begin(
-        session,
-        identity,
-        refresh_token=handed.refresh_token,
-        proved_at=proved_at,
-        at=refusing.at,
-        sealer=doors.sealer,
-    )
-    principal = linking.person_of(session, account, at=refusing.at)
-    event = SignedIn(
-        principal=principal,
-        agency_id=account.agency_id,
-        source=refusing.source,
-        provider=provider.name,
-        at=refusing.at,
-        request_id=refusing.request_id,
-    )
-    doors.recorder.record(session, event)
-    return SignIn(principal, row)
+    at = refusing.at
+    with doors.unit_of_work() as session:
+        found = linking.account_of(session, doors.recorder, person, provider, at=at, request_id=refusing.request_id)
+        if found is None:
+            refusing.report("not_expected", session=session)
+            return None
+        account, identity = found
+        if account.suspended_at is not None:
+            refusing.report("suspended", session=session, account=account)
+            return None
+        row = provider_sessions.begin(
+            session,
+            identity,
+            refresh_token=handed.refresh_token,
+            proved_at=person.proved_at,
+            at=at,
+            sealer=doors.sealer,
+        )
+        principal = linking.person_of(session, account, at=at)
+        event = SignedIn(
+            principal=principal,
+            agency_id=account.agency_id,
+            source=refusing.source,
+            provider=provider.name,
+            at=at,
+            request_id=refusing.request_id,
+        )
+        doors.recorder.record(session, event)
+        return SignIn(principal, row)
 
 
 def _renew_there(
@@ -441,7 +435,7 @@ def _end(
     row: ProviderSession,
     account: Account,
     provider: str,
-    why: Any,
+    why: Literal["provider_refused", "reused"],
     *,
     at: datetime,
     request_id: str,
