@@ -223,4 +223,5 @@ def _proved_at(claims: dict[str, Any], provider: Provider, at: datetime, leeway:
             return None
         when = number(claims, "auth_time")
     require(when <= at.timestamp() + leeway.total_seconds(), "auth_time")
-    return instant(when)
+    # Their clock may be a little ahead of ours: nothing was proved in the future.
+    return min(instant(when), at)

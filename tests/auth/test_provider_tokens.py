@@ -224,6 +224,12 @@ def test_a_proof_to_come_is_refused(when: object) -> None:
     assert not takes(shape, shape.token(mfa_auth_time=when))
 
 
+def test_a_clock_that_is_a_little_ahead_proves_nothing_in_the_future() -> None:
+    shape = next(each for each in PEOPLE if each.name == "adfs")
+
+    assert person(shape, shape.token(mfa_auth_time=NOON.timestamp() + 20)).proved_at == NOON
+
+
 @pytest.mark.parametrize(
     ("more", "claims", "email"),
     [

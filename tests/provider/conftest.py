@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from evidence.engines.postgres import Cluster
 from evidence.ids import new_id
 from evidence.main import create_app
 from evidence.room import Room
-from tests.support.clock import FixedClock
+from tests.support.clock import SetAheadClock
 from tests.support.database import Database, database_from
 from tests.support.identity_provider import (
     AUDIENCE,
@@ -67,7 +66,7 @@ class City:
     room: Room
     client: TestClient
     provider: IdentityProvider
-    clock: FixedClock
+    clock: SetAheadClock
 
     def account(self, email: str, *roles: Role, **more: Any) -> Account:
         """Make an account from the console, expected at the provider unless told otherwise."""
@@ -141,8 +140,7 @@ def city_at(provider: IdentityProvider, database: Database, folder: Path, **more
             "city-machines": ProviderSettings.model_validate(machines),
         }
     )
-    # The provider lives by the machine's own clock.
-    clock = FixedClock(datetime.now(UTC))
+    clock = SetAheadClock()
     with (
         room_for(database, folder / "home", clock=clock, auth=settings) as room,
         TestClient(create_app(room), base_url=HOME) as client,
@@ -173,11 +171,11 @@ def city(
 
 @pytest.fixture(autouse=True)
 def _everybody_at_home(request: pytest.FixtureRequest) -> None:
-    """Each test begins with an empty browser, and with the time it is."""
+    """Each test begins with an empty browser, and with the time that it is."""
     if "city" in request.fixturenames:
         city: City = request.getfixturevalue("city")
         city.client.cookies.clear()
-        city.clock.now = datetime.now(UTC)
+        city.clock.set_right()
 
 
 @pytest.fixture
