@@ -8,12 +8,13 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from auth import passwords, sessions
+from auth import identities, passwords, sessions
 from auth.errors import AccountError, NotPermittedError, TakenError, UnknownError
 from auth.events import AccountCreated, AccountSuspended, Recorder
 from auth.models import Account
 from auth.names import check_name, normal_email
 from auth.principals import Principal, Role
+from auth.providers import Provider
 from auth.roles import grant as grant_role
 
 
@@ -24,29 +25,36 @@ def create(
     agency_id: UUID,
     email: str,
     name: str,
-    password: str,
+    password: str | None = None,
+    provider: Provider | None = None,
+    subject: str | None = None,
     by: Principal,
     at: datetime,
     request_id: str,
     badge: str | None = None,
     roles: Iterable[Role] = (),
 ) -> Account:
-    """Create an account with its first roles.
+    """Create an account with its first roles, signed in to by password or at a provider (as `subject`, if given).
 
     Raises TakenError if the address is in use, AccountError or PasswordError for what cannot be
     accepted, NotPermittedError for another agency.
     """
+    if (password is None) == (provider is None):
+        raise AccountError("An account has a password or signs in at a provider, one of them.")
+    if subject is not None and provider is None:
+        raise AccountError("A subject is somebody at a provider; say which.")
     if by.kind != "system" and by.agency_id != agency_id:
         raise NotPermittedError("Accounts are created inside one's own agency.")
     email, name = normal_email(email), check_name(name, what="A person's name")
     badge = None if badge is None else check_name(badge, what="A badge number", longest=40)
-    passwords.check_rules(password, email=email, name=name)
+    if password is not None:
+        passwords.check_rules(password, email=email, name=name)
     account = Account(
         agency_id=agency_id,
         email=email,
         name=name,
         badge=badge,
-        password_hash=passwords.digest(password),
+        password_hash=passwords.NOBODY if password is None else passwords.digest(password),
         created_at=at,
     )
     try:
@@ -65,6 +73,8 @@ def create(
         request_id=request_id,
     )
     recorder.record(session, event)
+    if provider is not None:
+        identities.expect(session, recorder, account, provider, subject=subject, by=by, at=at, request_id=request_id)
     for role in roles:
         grant_role(session, recorder, account, role, by=by, at=at, request_id=request_id)
     return account

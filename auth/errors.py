@@ -7,7 +7,9 @@ AuthError
 │   └── NewPasswordNeededError
 ├── BannerError               the system-use notice was not acknowledged, or another version of it
 ├── CodeError                 a second factor cannot be enrolled or confirmed like this
+├── ProviderAwayError         an agency's identity provider does not answer, or not as it should
 ├── TokenRequestError         a request for a token that cannot be read (`code` is OAuth's name for it)
+├── RenewingError             another renewal of the same sign-in is under way
 ├── NotPermittedError         the rules of accounts say no (a role for oneself, another agency)
 ├── UnknownError              no such account, agency or dock
 ├── TakenError                the name or address is in use
@@ -77,6 +79,19 @@ class CodeError(AuthError):
     """A second factor cannot be enrolled or confirmed like this."""
 
 
+class ProviderAwayError(AuthError):
+    """An identity provider does not answer, or with something that is no answer.
+
+    `reason` is for the log; nothing of what the provider said reaches the caller.
+    """
+
+    next_step = "Try again in a minute; if it stays so, ask whoever runs your agency's sign-in."
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__("The identity provider does not answer as it should.")
+        self.reason = reason
+
+
 class TokenRequestError(AuthError):
     """A request for a token that cannot be read."""
 
@@ -85,6 +100,15 @@ class TokenRequestError(AuthError):
     def __init__(self, code: Literal["invalid_request", "unsupported_grant_type"], message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class RenewingError(AuthError):
+    """Another renewal of the same sign-in is under way."""
+
+    next_step = "Ask again in a second, with the newest token you have."
+
+    def __init__(self) -> None:
+        super().__init__("This sign-in is being renewed at this moment.")
 
 
 class NotPermittedError(AuthError):

@@ -34,11 +34,24 @@ Reason = Literal[
     "retired",
     "bad_assertion",
     "replayed",
+    "not_begun_here",
+    "provider_refused",
+    "provider_away",
+    "bad_provider_token",
+    "not_expected",
 ]
 """Why a sign-in was refused. For the record only; but for what is missing, the caller is never told which it was."""
 
 Ending = Literal[
-    "signed_out", "too_many", "password_changed", "suspended", "reset", "renewal_reused", "guessed_at", "provider"
+    "signed_out",
+    "too_many",
+    "password_changed",
+    "suspended",
+    "reset",
+    "renewal_reused",
+    "code_reused",
+    "guessed_at",
+    "provider",
 ]
 """Why a session was ended before its time."""
 
@@ -56,13 +69,15 @@ class _Reported:
 class SignedIn(_Reported):
     """A person signed in, and a session began. `source` is the network address the request came from.
 
-    `amr` says by what means (RFC 8176), `banner` which system-use notice was acknowledged (its SHA-256 in hex).
+    `amr` says by what means (RFC 8176), `banner` which system-use notice was acknowledged (its SHA-256 in hex),
+    `provider` whose word it was, if not ours.
     """
 
     principal: Principal
     amr: tuple[str, ...] = ()
     banner: str | None = None
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +99,7 @@ class SignInRefused(_Reported):
     kind: Literal["account", "dock"] | None = None
     id: UUID | None = None
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +120,25 @@ class AccountSuspended(_Reported):
     by: Principal
     account_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityExpected(_Reported):
+    """An account is to be signed in to at a provider; `subject` is who that will be, if it is known yet."""
+
+    by: Principal
+    account_id: UUID
+    provider: str
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityLinked(_Reported):
+    """An account belongs to a provider's subject from now on. The account itself is the actor."""
+
+    principal: Principal
+    provider: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +294,8 @@ AuthEvent = (
     | SignInRefused
     | AccountCreated
     | AccountSuspended
+    | IdentityExpected
+    | IdentityLinked
     | RoleGranted
     | RoleEnded
     | DockInvited

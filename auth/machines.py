@@ -7,25 +7,20 @@ key and proves it at every sign-in.  A used statement is refused when it comes a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, true, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, true, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from auth import codes, keys
+from auth import codes, keys, once
 from auth.errors import EnrolmentCodeError, NotPermittedError, TakenError, UnknownError
 from auth.events import DockEnrolled, DockInvited, DockRetired, Recorder
-from auth.models import Dock, EnrolmentCode, UsedAssertion
+from auth.models import Dock, EnrolmentCode
 from auth.names import check_name
 from auth.principals import Principal
 from auth.tokens import Assertion
-
-_FORGETTING = 0x65766964_61736A74
-"""Key of the advisory lock under which one process at a time forgets old statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,21 +169,7 @@ def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit:
 
 def spend(session: Session, dock_id: UUID, assertion: Assertion, *, at: datetime) -> bool:
     """Note that the dock's statement was used; False if it was used before."""
-    _forget_old(session, at)
-    digest = sha256(dock_id.bytes + assertion.jti.encode("utf-8")).digest()
-    noted = session.execute(
-        insert(UsedAssertion)
-        .values(jti_sha256=digest, expires_at=assertion.expires_at)
-        .on_conflict_do_nothing()
-        .returning(UsedAssertion.jti_sha256)
-    )
-    return noted.one_or_none() is not None
-
-
-def _forget_old(session: Session, at: datetime) -> None:
-    # An old statement is refused for its age. One process at a time, so that two cannot wait for each other.
-    if session.scalar(select(func.pg_try_advisory_xact_lock(_FORGETTING))):
-        session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < at - timedelta(minutes=5)))
+    return once.spend(session, dock_id.bytes + assertion.jti.encode("utf-8"), expires_at=assertion.expires_at, at=at)
 
 
 _ACTIVE = Dock.retired_at.is_(None)

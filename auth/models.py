@@ -9,7 +9,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, MetaData, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -184,8 +194,49 @@ class EnrolmentCode(Base):
     """The principal who invited: an account, or the server's own console."""
 
 
+class ProviderIdentity(Base):
+    """Who somebody is at an identity provider, and whose account that is here.
+
+    An administrator expects it (`expected_at`), by subject or by the account's e-mail address; the first
+    sign-in links it.  Once it names a subject it never names another.
+    """
+
+    __tablename__ = "provider_identity"
+    __table_args__ = (
+        CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="whole_subject"),
+        CheckConstraint("linked_at IS NULL OR subject IS NOT NULL", name="linked_to_somebody"),
+        UniqueConstraint("provider", "issuer", "subject"),
+        UniqueConstraint("account_id", "provider"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    provider: Mapped[str]
+    issuer: Mapped[str | None]
+    subject: Mapped[str | None]
+    expected_at: Mapped[datetime]
+    linked_at: Mapped[datetime | None]
+
+
+class ProviderSession(Base):
+    """What stands at a provider behind a session of ours, whose id it has: how it is renewed there.
+
+    `serial` counts the tokens given out for it.  `sealed_refresh` is the provider's refresh token, sealed; the
+    database cannot read it.
+    """
+
+    __tablename__ = "provider_session"
+
+    id: Mapped[UUID] = mapped_column(ForeignKey(SignInSession.id), primary_key=True)
+    identity_id: Mapped[UUID] = mapped_column(ForeignKey(ProviderIdentity.id), index=True)
+    sealed_refresh: Mapped[bytes | None]
+    serial: Mapped[int]
+    renewed_at: Mapped[datetime]
+    renewing_since: Mapped[datetime | None]
+
+
 class UsedAssertion(Base):
-    """A dock's sign-in statement that was used; the same one is refused until it is too old anyway."""
+    """A statement good for one sign-in that was used; the same one is refused until it is too old anyway."""
 
     __tablename__ = "used_assertion"
 

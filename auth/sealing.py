@@ -14,5 +14,5 @@ class Sealer(Protocol):
         ...
 
     def open(self, sealed: bytes, *, purpose: str) -> bytes:
-        """Return the secret; raise when it was altered, is for another purpose, or its key is gone."""
+        """Return the secret; raise ValueError when it was altered, is for another purpose, or its key is gone."""
         ...

@@ -75,11 +75,13 @@ def begin(
     ends_at: datetime | None = None,
     source: str | None = None,
     banner: str | None = None,
+    provider: str | None = None,
 ) -> Begun:
     """Begin a session for an account whose owner has just proved who they are, by whatever `method`, and report it.
 
     `proved_at` is when they did (now, unless a provider says otherwise), `strong_at` when they proved a second
-    factor, `ends_at` an end before that of every session.  Raises NotSignedInError for a suspended account.
+    factor, `ends_at` an end before that of every session, `provider` whose word it was.  Raises NotSignedInError
+    for a suspended account.
     """
     session.refresh(account, with_for_update={"key_share": True})
     if account.suspended_at is not None:
@@ -103,11 +105,12 @@ def begin(
     )
     session.add(row)
     session.flush()
-    principal = _of_account(account, row, roles.held(session, account.id, at=at))
+    principal = person_of(session, account, row, at=at)
     event = SignedIn(
         principal=principal,
         amr=tuple(amr),
         banner=banner,
+        provider=provider,
         agency_id=account.agency_id,
         source=source,
         at=at,
@@ -180,7 +183,7 @@ def renew(
         reason = "session_ended"
     elif not compare_digest(sha256(secret).digest(), row.renewal_sha256):
         reason = "renewal_reused"
-        _end(session, recorder, row, account, because=reason, by=None, at=at, request_id=request_id)
+        close(session, recorder, row, account, because=reason, by=None, at=at, request_id=request_id)
     if row is None or account is None or reason:
         return refuse(
             session, recorder, account, reason or "unknown_renewal", source=source, at=at, request_id=request_id
@@ -189,14 +192,14 @@ def renew(
     row.renewal_sha256 = sha256(secret).digest()
     row.last_used_at, row.idle_ends_at = at, at + rules.idle_life
     session.flush()
-    principal = _of_account(account, row, roles.held(session, account.id, at=at))
+    principal = person_of(session, account, row, at=at)
     return Begun(principal, _renewal(family, secret), row.ends_at)
 
 
 def end(session: Session, recorder: Recorder, *, by: Principal, because: Ending, at: datetime, request_id: str) -> None:
     """End the session in which somebody asks for it."""
     account, row = own(session, by)
-    _end(session, recorder, row, account, because=because, by=by, at=at, request_id=request_id)
+    close(session, recorder, row, account, because=because, by=by, at=at, request_id=request_id)
 
 
 def end_all(
@@ -213,7 +216,45 @@ def end_all(
     """End every open session of the account, but the one of that id."""
     for row in _opened(session, account.id, at=at):
         if str(row.id) != but:
-            _end(session, recorder, row, account, because=because, by=by, at=at, request_id=request_id)
+            close(session, recorder, row, account, because=because, by=by, at=at, request_id=request_id)
+
+
+def close(
+    session: Session,
+    recorder: Recorder,
+    row: SignInSession,
+    account: Account,
+    *,
+    because: Ending,
+    by: Principal | None,
+    at: datetime,
+    request_id: str,
+) -> None:
+    """End a session before its time, and report it."""
+    row.ended_at, row.ended_because = at, because
+    session.flush()
+    event = SessionEnded(
+        by=by,
+        account_id=account.id,
+        session_id=row.id,
+        because=because,
+        agency_id=account.agency_id,
+        at=at,
+        request_id=request_id,
+    )
+    recorder.record(session, event)
+
+
+def go_on(session: Session, row: SignInSession, *, until: datetime, rules: AuthSettings, at: datetime) -> None:
+    """Let an open session go on until then, because whoever vouches for it did so again."""
+    row.ends_at = min(until, row.began_at + rules.session_life)
+    row.last_used_at, row.idle_ends_at = at, at + rules.idle_life
+    session.flush()
+
+
+def person_of(session: Session, account: Account, row: SignInSession, *, at: datetime) -> Principal:
+    """Return whose session it is, with the roles they hold now."""
+    return _of_account(account, row, roles.held(session, account.id, at=at))
 
 
 def own(session: Session, principal: Principal) -> tuple[Account, SignInSession]:
@@ -369,29 +410,4 @@ def _end_the_oldest(
         return
     opened = list(_opened(session, account.id, at=at))
     for row in opened[: max(0, len(opened) - most + 1)]:
-        _end(session, recorder, row, account, because="too_many", by=None, at=at, request_id=request_id)
-
-
-def _end(
-    session: Session,
-    recorder: Recorder,
-    row: SignInSession,
-    account: Account,
-    *,
-    because: Ending,
-    by: Principal | None,
-    at: datetime,
-    request_id: str,
-) -> None:
-    row.ended_at, row.ended_because = at, because
-    session.flush()
-    event = SessionEnded(
-        by=by,
-        account_id=account.id,
-        session_id=row.id,
-        because=because,
-        agency_id=account.agency_id,
-        at=at,
-        request_id=request_id,
-    )
-    recorder.record(session, event)
+        close(session, recorder, row, account, because="too_many", by=None, at=at, request_id=request_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from auth import accounts, lockouts, recovery, roles
+from auth import accounts, identities, lockouts, recovery, roles
 from auth.errors import UnknownError
 from auth.http import PrincipalShown
 from auth.models import Account
@@ -26,9 +26,21 @@ class AccountRequest(BaseModel):
 
     email: str = Field(max_length=254, examples=["r.alvarez@police.example"])
     name: str = Field(max_length=120, examples=["Rosa Alvarez"])
-    password: SecretStr = Field(description="At least 12 characters, not the name or address.")
+    password: SecretStr | None = Field(default=None, description="At least 12 characters, not the name or address.")
+    provider: str | None = Field(
+        default=None, max_length=40, description="Instead of a password: the identity provider to sign in at."
+    )
+    subject: str | None = Field(
+        default=None, max_length=255, description="Who it is there; none: whoever proves this e-mail address there."
+    )
     badge: str | None = Field(default=None, max_length=40, examples=["4471"])
     roles: list[Role] = Field(default_factory=list, max_length=12, description="What the account holds from now on.")
+
+
+class IdentityRequest(BaseModel):
+    """Where an account's person may sign in as well: as the owner of the account's e-mail address there."""
+
+    provider: str = Field(max_length=40, examples=["city"])
 
 
 class SuspensionRequest(BaseModel):
@@ -86,7 +98,9 @@ def create_account(
         agency_id=principal.agency_id,
         email=asked.email,
         name=asked.name,
-        password=asked.password.get_secret_value(),
+        password=None if asked.password is None else asked.password.get_secret_value(),
+        provider=room.providers.expected(asked.provider) if asked.provider is not None else None,
+        subject=asked.subject,
         badge=asked.badge,
         roles=dict.fromkeys(asked.roles),
         by=principal,
@@ -114,6 +128,28 @@ def list_accounts(
     held = roles.roles_by_account(session, [each.id for each in found], at=room.clock())
     locked = lockouts.accounts_locked(session, [each.id for each in found])
     return AccountPage(accounts=[shown(each, held[each.id], locked_at=locked.get(each.id)) for each in found])
+
+
+@router.post("/accounts/{account_id}/identities", status_code=201)
+def expect_identity(
+    account_id: UUID,
+    asked: IdentityRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    request_id: RequestId,
+) -> AccountShown:
+    """Let the person of an account of your agency sign in at an identity provider, which has to vouch for its address.
+
+    Who that is cannot be said here: so no administrator can make somebody's account their own.
+    """
+    at = room.clock()
+    account = accounts.in_agency(session, account_id, principal.agency_id)
+    provider = room.providers.named(asked.provider)
+    identities.expect(
+        session, room.recorder, account, provider, subject=None, by=principal, at=at, request_id=request_id
+    )
+    return shown(account, roles.held(session, account.id, at=at))
 
 
 @router.post("/accounts/{account_id}/suspend")

@@ -11,8 +11,10 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from auth import sessions as sign_ins
+from auth import single_sign_on
 from auth.http import bearer_token, source_of
 from auth.principals import Principal
+from auth.provider_tokens import read_machine_token
 from evidence.database import execute_alone, reading, unit_of_work
 from evidence.room import Room
 
@@ -54,17 +56,18 @@ Source = Annotated[str | None, Depends(source)]
 def current_principal(request: Request, room: AppRoom) -> Principal:
     """Return who asks, as the database knows them now. Raises NotSignedInError.
 
-    By a session of its own, so that nobody's is open while a body streams in.  That a person's sign-in is
-    used is noted once a minute, by one statement.
+    By a session of its own, so that nobody's is open while a body streams in, or a provider's keys are fetched.
+    That a person's sign-in is used is noted once a minute, by one statement.
     """
+    token, at = bearer_token(request), room.clock()
+    machine = read_machine_token(token, room.providers, at=at, leeway=room.tokens.leeway)
     with reading(room.sessions) as session:
+        if machine is not None:
+            return single_sign_on.identify_machine(
+                session, machine, at=at, rules=room.settings.auth, source=source_of(request)
+            )
         known = sign_ins.recognise(
-            session,
-            bearer_token(request),
-            room.tokens.verifier,
-            at=room.clock(),
-            rules=room.settings.auth,
-            source=source_of(request),
+            session, token, room.tokens.verifier, at=at, rules=room.settings.auth, source=source_of(request)
         )
     if known.note_use is not None:
         execute_alone(room.sessions, known.note_use)

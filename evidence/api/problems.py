@@ -40,6 +40,8 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
     auth_errors.SecondFactorNeededError: (401, "second-factor-needed", "A second factor is needed"),
     auth_errors.NewPasswordNeededError: (401, "new-password-needed", "A new password is needed"),
     auth_errors.BannerError: (403, "banner-not-acknowledged", "The system-use notice was not acknowledged"),
+    auth_errors.ProviderAwayError: (503, "unavailable", "A part does not answer"),
+    auth_errors.RenewingError: (409, "conflict", "In the wrong state for this"),
     auth_errors.NotPermittedError: (403, "refused", "Not permitted"),
     auth_errors.EnrolmentCodeError: (403, "refused", "Not permitted"),
     auth_errors.UnknownError: (404, "not-found", "No such thing"),
@@ -96,6 +98,9 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, errors.BusyError):
         headers["Retry-After"] = "2"
+    elif isinstance(error, auth_errors.ProviderAwayError):
+        headers["Retry-After"] = "60"
+        log.warning("identity provider away", reason=error.reason)
     elif status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     next_step = getattr(error, "next_step", "")

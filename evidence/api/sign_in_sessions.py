@@ -85,6 +85,6 @@ def not_good() -> RefusedError:
 
 
 def require_person(principal: Principal) -> None:
-    """Raise RefusedError for a dock: sessions and second factors are for people."""
-    if principal.kind != "account":
-        raise RefusedError("Only people have this.", next_step="A dock proves itself by its key alone.")
+    """Raise RefusedError for a dock or machine client: sessions and second factors are for people."""
+    if principal.kind != "account" or principal.method == "provider_token":
+        raise RefusedError("Only people have this.", next_step="A machine proves itself by its key or token alone.")

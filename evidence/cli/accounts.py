@@ -43,17 +43,29 @@ def create(
     role: Annotated[list[str], typer.Option("--role", help="Role; may be given several times.")],
     badge: Annotated[str | None, typer.Option("--badge", help="Badge number.")] = None,
     password_file: PasswordFile = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Instead of a password: the identity provider to sign in at.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="Who it is there. [default: the owner of the address]")
+    ] = None,
     dry_run: DryRun = False,
     profile: ProfileName = "default",
 ) -> ExitCode:
-    """Create an account in your agency; without a password given, one is made and shown once."""
+    """Create an account in your agency; without a password or provider given, a password is made and shown once."""
     require_roles(role)
+    if provider is not None and password_file is not None:
+        raise InvalidError("an account has a password or signs in at a provider", next_step="give one of them")
     out.plan([Step(act="create", name=email, why=", ".join(role))], dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run")
         return ExitCode.OK
-    password, made = secret_input.given_or_made(password_file)
-    asked = {"email": email, "name": name, "password": password, "badge": badge, "roles": role}
+    asked: dict[str, object] = {"email": email, "name": name, "badge": badge, "roles": role}
+    made: dict[str, str] = {}
+    if provider is None:
+        asked["password"], made = secret_input.given_or_made(password_file)
+    else:
+        asked |= {"provider": provider, "subject": subject}
     with profiles.signed_in(profile) as connection:
         account = connection.post("/api/v1/accounts", asked)
     out.say(f"{account['email']} is an account: {', '.join(account['roles'])}.")

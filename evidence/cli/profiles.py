@@ -36,18 +36,31 @@ DEFAULT = "default"
 RENEW_BEFORE = timedelta(minutes=2)
 """So long before its end a token is renewed: a request begun with it should not outlive it."""
 
+RENEW_AT_PROVIDER_BEFORE = timedelta(minutes=8)
+"""The same for a provider's sign-in, which lives for fifteen minutes only, and whose provider may be away."""
+
 SIGN_IN = "evidence sign-in --url ADDRESS --email EMAIL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One sign-in: the server's address, the account, its token and when that ends, and what renews it."""
+    """One sign-in: the server's address, the account, its token and when that ends, and what renews it.
+
+    With a `provider` the person signed in there; that is renewed by the token itself, while it is good.
+    """
 
     url: str
     email: str
     token: str
     expires: str
     renewal: str | None = None
+    provider: str = ""
+
+    @property
+    def again(self) -> str:
+        """The command that signs in again."""
+        how = f"--provider {self.provider}" if self.provider else f"--email {self.email}"
+        return f"evidence sign-in --url {self.url} {how}"
 
 
 def config_folder() -> Path:
@@ -136,13 +149,13 @@ def signed_in_as_kept(name: str) -> "Connection":
     def current(renew: bool) -> str:
         nonlocal held
         if renew or _is_ending(read(name)):
-            held = _renewed(name, held)
+            held = _renewed(name, held, refused=renew)
         return held
 
     return Connection(url_for(name), current)
 
 
-def answered(address: str, email: str, answer: Any) -> Profile:
+def answered(address: str, email: str, answer: Any, *, provider: str = "") -> Profile:
     """Make a profile of the server's answer to a sign-in or renewal."""
     from evidence.docking.identity import token_of
 
@@ -155,16 +168,18 @@ def answered(address: str, email: str, answer: Any) -> Profile:
         token=token,
         expires=expires,
         renewal=renewal if isinstance(renewal, str) else None,
+        provider=provider,
     )
 
 
 def _is_ending(profile: Profile | None) -> bool:
-    if profile is None or profile.renewal is None:
+    if profile is None or not (profile.renewal or profile.provider):
         return False  # it is good until it is refused
-    return datetime.fromisoformat(profile.expires) - system_clock() < RENEW_BEFORE
+    before = RENEW_AT_PROVIDER_BEFORE if profile.provider else RENEW_BEFORE
+    return datetime.fromisoformat(profile.expires) - system_clock() < before
 
 
-def _renewed(name: str, held: str) -> str:
+def _renewed(name: str, held: str, *, refused: bool) -> str:
     """Return a token in the place of one refused or ending; raise RefusedError when the session has ended."""
     from evidence.docking.connection import Connection, read_json
     from evidence.docking.identity import TOKENS
@@ -173,6 +188,8 @@ def _renewed(name: str, held: str) -> str:
         profile = read(name)
         if profile is not None and profile.token != held and not _is_ending(profile):
             return profile.token  # another command was quicker
+        if profile is not None and profile.provider and not refused:
+            return _renewed_there(name, profile)
         if profile is None or profile.renewal is None:
             raise _ended(profile)
         form = {"grant_type": "refresh_token", "refresh_token": profile.renewal}
@@ -183,6 +200,21 @@ def _renewed(name: str, held: str) -> str:
                 raise _ended(profile) from error.__cause__
         renewed = answered(profile.url, profile.email, answer)
         keep(name, renewed)
+    return renewed.token
+
+
+def _renewed_there(name: str, profile: Profile) -> str:
+    """Renew a sign-in at its provider; while that cannot be done, the token goes on to its own end."""
+    from evidence.docking.connection import Connection, read_json
+    from evidence.errors import EvidenceError
+
+    try:
+        with Connection(profile.url, lambda _renew: profile.token) as connection:
+            answer = read_json(connection.request("POST", "/api/v1/sign-in/renewal"))
+            renewed = answered(profile.url, profile.email, answer, provider=profile.provider)
+    except EvidenceError:
+        return profile.token
+    keep(name, renewed)
     return renewed.token
 
 
@@ -198,8 +230,7 @@ def _alone(name: str) -> Iterator[None]:
 
 
 def _ended(profile: Profile | None) -> RefusedError:
-    again = f"evidence sign-in --url {profile.url} --email {profile.email}" if profile else SIGN_IN
-    return RefusedError("your sign-in has ended", next_step=again)
+    return RefusedError("your sign-in has ended", next_step=profile.again if profile else SIGN_IN)
 
 
 def _kept_token(name: str) -> str:

@@ -27,7 +27,10 @@ def add_to(app: typer.Typer) -> None:
 
 def sign_in(
     out: Output,
-    email: Annotated[str, typer.Option("--email", help="The account's address.", prompt=True)],
+    email: Annotated[str | None, typer.Option("--email", help="The account's address. [asked for if missing]")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Sign in with the browser, at this identity provider.")
+    ] = None,
     url: Annotated[str | None, typer.Option("--url", help="Address of the evidence room.")] = None,
     password_file: PasswordFile = None,
     totp: Totp = None,
@@ -47,6 +50,13 @@ def sign_in(
     from evidence.docking.connection import Connection
 
     address = profiles.url_for(profile, url)
+    if provider is not None:
+        if any(each is not None for each in (email, password_file, totp, totp_file, recovery_code, new_password_file)):
+            raise InvalidError("--provider goes without what is for passwords", next_step="give one or the other")
+        _sign_in_at(out, address, provider, profile, acknowledge=acknowledge)
+        return
+    if email is None:
+        email = str(typer.prompt("Email", err=True))
     password = secret_input.given(password_file)
     if password is None:
         password = secret_input.asked(f"Password of {email} at {address}: ")
@@ -60,6 +70,26 @@ def sign_in(
     profiles.keep(profile, kept)
     out.say(f"Signed in to {address} as {email}.")
     out.sum_up(url=address, email=email, profile=profile, expires=kept.expires)
+
+
+def _sign_in_at(out: Output, address: str, provider: str, profile: str, *, acknowledge: bool) -> None:
+    from evidence.cli import browser
+    from evidence.docking.connection import Connection, read_json
+
+    def show(where: str) -> None:
+        out.note(f"Open {where}")
+        if not browser.open_in_browser(where):
+            out.remark("This machine has no browser: open the address above in one on this machine.")
+
+    with Connection(address) as connection:
+        browser.require_known(provider, read_json(connection.request("GET", "/api/v1/sign-in")))
+        read = _banner_acknowledged(out, connection, acknowledge=acknowledge)
+        code = browser.sign_in(address, provider, show=show, asked_too=read)
+        answer = read_json(connection.request("POST", "/api/v1/sign-in/code", json=code))
+    kept = profiles.answered(address, "", answer, provider=provider)
+    profiles.keep(profile, kept)
+    out.say(f"Signed in to {address} by {provider}; it is renewed while you work, until {provider} says otherwise.")
+    out.sum_up(url=address, provider=provider, profile=profile, expires=kept.expires)
 
 
 def _banner_acknowledged(out: Output, connection: "Connection", *, acknowledge: bool) -> dict[str, str]:

@@ -481,7 +481,7 @@ class RoleEnded(AccountEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSignedIn(CustodyEvent):
-    """An account signed in. `source` is the network address it came from.
+    """An account signed in. `source` is the network address it came from, `provider` whose word it was if not ours.
 
     `amr` says by what means (RFC 8176, with blanks between), `banner` which system-use notice was
     acknowledged: its SHA-256 in hex.
@@ -489,11 +489,12 @@ class AccountSignedIn(CustodyEvent):
 
     act = "account.signed_in"
     open_facts = ("amr", "banner")
-    withheld = ("source",)
+    withheld = ("source", "provider")
 
     amr: str | None = None
     banner: str | None = None
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -502,12 +503,13 @@ class SignInRefused(CustodyEvent):
 
     act = "account.sign_in_refused"
     open_facts = ("reason",)
-    withheld = ("dock_id", "source")
+    withheld = ("dock_id", "source", "provider")
 
     reason: str
     account_id: UUID | None = None
     dock_id: UUID | None = None
     source: str | None = None
+    provider: str | None = None
 
     @property
     def chain(self) -> str:

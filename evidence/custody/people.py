@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from auth import events as auth_events
 from evidence import custody
-from evidence.custody import events, sign_in_events
+from evidence.custody import events, identity_events, sign_in_events
 from evidence.custody.events import Actor, CustodyEvent, digest_of_session
 
 
@@ -32,6 +32,7 @@ class CustodyRecorder:
             amr=" ".join(event.amr) or None,
             banner=event.banner,
             source=event.source,
+            provider=event.provider,
         )
 
     @_translate.register
@@ -47,6 +48,7 @@ class CustodyRecorder:
             account_id=event.id if event.kind == "account" else None,
             dock_id=event.id if event.kind == "dock" else None,
             source=event.source,
+            provider=event.provider,
         )
 
     @_translate.register
@@ -64,6 +66,26 @@ class CustodyRecorder:
     def _(self, event: auth_events.AccountSuspended) -> CustodyEvent:
         return events.AccountSuspended(
             actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, reason=event.reason
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.IdentityExpected) -> CustodyEvent:
+        return identity_events.IdentityExpected(
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            provider=event.provider,
+            subject=event.subject,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.IdentityLinked) -> CustodyEvent:
+        return identity_events.IdentityLinked(
+            actor=Actor.of(event.principal),
+            request_id=event.request_id,
+            account_id=event.principal.id,
+            provider=event.provider,
+            subject=event.subject,
         )
 
     @_translate.register

@@ -454,6 +454,18 @@ _REGISTRY = (
         facts="account",
     ),
     _act(
+        "identity.expected",
+        "Somebody is expected to sign in to an account at an identity provider.",
+        on="account",
+        facts="account provider",
+    ),
+    _act(
+        "identity.linked",
+        "An account belongs to somebody at an identity provider from now on.",
+        on="account",
+        facts="account provider",
+    ),
+    _act(
         "dock.invited",
         "A code was given out by which one dock may enroll.",
         on="account dock",

@@ -30,6 +30,14 @@ _KEY_ID, _NONCE = 8, 12
 """Bytes of a key's id and of a nonce in what `seal` returns."""
 
 
+class AlteredSecretError(IntegrityError, ValueError):
+    """A sealed secret that was altered, or sealed for something else."""
+
+
+class LostKeyError(SetupError, ValueError):
+    """A sealed secret whose agency key is not in the file."""
+
+
 class AgencyKeyring:
     """The keys of one file. New data keys are wrapped with the current one; older ones still unwrap."""
 
@@ -107,14 +115,16 @@ class AgencyKeyring:
         return bytes.fromhex(self.current) + nonce + sealed
 
     def open(self, sealed: bytes, *, purpose: str) -> bytes:
-        """Return the secret. Raises SetupError without its agency key, IntegrityError when it was altered."""
+        """Return the secret. Raises LostKeyError without its agency key, AlteredSecretError when it was altered."""
         key_id, rest = sealed[:_KEY_ID].hex(), sealed[_KEY_ID:]
         if key_id not in self._keys:
-            raise _not_in_file(key_id)
+            raise LostKeyError(
+                f"The agency key {key_id} is not in the key file.", next_step="Put it back from a copy of the file."
+            )
         try:
             return AESGCM(self._sealing_key(key_id)).decrypt(rest[:_NONCE], rest[_NONCE:], purpose.encode())
         except (InvalidTag, ValueError):
-            raise IntegrityError(f"A sealed secret was altered: agency key {key_id} does not open it.") from None
+            raise AlteredSecretError(f"A sealed secret was altered: agency key {key_id} does not open it.") from None
 
     def _sealing_key(self, key_id: str) -> bytes:
         derived = HKDF(algorithm=SHA256(), length=_KEY, salt=None, info=b"evidence.sealed-secret.v1")

@@ -17,6 +17,11 @@ PUBLIC = {
     "/readyz": "says only whether the parts answer",
     "/openapi.json": "describes the interface",
     "/api/v1/tokens": "is where one proves who one is",
+    "/api/v1/sign-in": "names the identity providers",
+    "/api/v1/sign-in/{provider}": "sends a browser to where one proves who one is",
+    "/api/v1/sign-in/{provider}/callback": "what the provider says of whoever comes back is the credential",
+    "/api/v1/sign-in/code": "a one-time code and the verifier that goes with it are the credential",
+    "/api/v1/sign-in/renewal": "the token that is renewed is the credential",
     "/api/v1/trust": "public keys",
     "/api/v1/banner": "the notice that everybody reads before they sign in",
 }

@@ -270,6 +270,14 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
         ),
     ),
     ("_refused", body("access.refused", facts={"action": "evidence.stream", "reason": "not on the case"})),
+    (
+        f"account/{OFFICER}",
+        body("identity.expected", sd=[salted("subject", "00u1")], facts={"account": OFFICER, "provider": "city"}),
+    ),
+    (
+        f"account/{OFFICER}",
+        body("identity.linked", sd=[salted("subject", "00u1")], facts={"account": OFFICER, "provider": "city"}),
+    ),
 )
 """One body for each act of the registry, with the chain it could stand on."""
 

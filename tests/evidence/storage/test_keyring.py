@@ -148,6 +148,17 @@ def test_a_sealed_secret_opens_for_its_purpose_alone(path: Path) -> None:
             keyring.open(false, purpose=purpose)
 
 
+def test_whatever_else_is_brought_as_sealed_is_a_value_that_is_wrong(path: Path) -> None:
+    keyring = AgencyKeyring.create(path)
+    sealed = keyring.seal(b"a shared secret", purpose="one")
+
+    altered = [sealed[:each] + bytes([sealed[each] ^ 1]) + sealed[each + 1 :] for each in range(len(sealed))]
+
+    for false in (*altered, b"", sealed[:7], sealed + b"x", bytes(40)):
+        with pytest.raises(ValueError, match=r"sealed secret|key file"):
+            keyring.open(false, purpose="one")
+
+
 def test_what_an_older_agency_key_sealed_opens_as_long_as_it_is_kept(path: Path, tmp_path: Path) -> None:
     keyring = AgencyKeyring.create(path)
     sealed = keyring.seal(b"a shared secret", purpose="one")
