@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 from auth.principals import Principal, Role
 
 Reason = Literal[
-    "unknown_account", "wrong_password", "suspended", "unknown_dock", "retired", "bad_assertion", "replayed"
+    "unknown_account",
+    "wrong_password",
+    "suspended",
+    "unknown_dock",
+    "retired",
+    "bad_assertion",
+    "bad_proof",
+    "replayed",
 ]
 """Why a sign-in was refused. For the record only; the caller is never told which it was."""
 
@@ -117,6 +124,16 @@ class DockEnrolled(_Reported):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DockKeyReplaced(_Reported):
+    """A dock has another key from now on. The dock itself is the actor: the old key named the new one."""
+
+    dock_id: UUID
+    name: str
+    fingerprint: str
+    replaced: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DockRetired(_Reported):
     """A dock may not come in any more."""
 
@@ -135,6 +152,7 @@ AuthEvent = (
     | RoleEnded
     | DockInvited
     | DockEnrolled
+    | DockKeyReplaced
     | DockRetired
 )
 

@@ -7,7 +7,7 @@ as NotSignedInError; the application's problem table answers it, always in the s
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl
@@ -19,8 +19,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from auth import sessions
-from auth.errors import NotSignedInError, TokenRequestError
+from auth.errors import NotSignedInError, ProofMissingError, TokenRequestError
 from auth.events import Recorder
+from auth.possession import Shown
 from auth.principals import Principal, PrincipalKind, Role
 from auth.strict import read_object
 from auth.tokens import TokenIssuer
@@ -36,13 +37,14 @@ class TokenDoors:
     """What the token route needs of the application it is part of.
 
     `audiences` are the names a dock may address its statement to: the address of the token route
-    as clients know it, and what our tokens are for.
+    as clients know it, and what our tokens are for.  `url` is how clients reach us.
     """
 
     unit_of_work: Callable[[], AbstractContextManager[Session]]
     recorder: Recorder
     tokens: TokenIssuer
     audiences: Collection[str]
+    url: str
     clock: Callable[[], datetime]
     request_id: Callable[[Request], str]
 
@@ -69,21 +71,40 @@ class PrincipalShown(BaseModel):
 
 
 class TokenShown(BaseModel):
-    """A bearer token, and whose it is."""
+    """A token, and whose it is."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the name of a kind, no secret
+    token_type: Literal["Bearer", "DPoP"] = Field(
+        description="`Bearer` for a person. `DPoP` for a dock: good only with a proof of its key (RFC 9449)."
+    )
     expires_in: int = Field(description="Seconds for which the token is good.")
     principal: PrincipalShown
 
 
-def bearer_token(request: Request) -> str:
-    """Return the token of the request's one Authorization header; raise NotSignedInError without one."""
+def shown_by(request: Request, *, url: str) -> Shown:
+    """Return what the request shows of who sends it; raise NotSignedInError when that is not one token.
+
+    `url` is how clients reach us.  A dock's token comes as `DPoP` with its proof, a person's as `Bearer`.
+    """
     headers = request.headers.getlist("authorization")
     scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() not in ("bearer", "dpop") or not token:
         raise NotSignedInError("no token")
-    return token
+    proof = _proof(request) if scheme.lower() == "dpop" else None
+    return Shown(token=token, proof=proof, method=request.method, address=_address(request, url))
+
+
+def _proof(request: Request) -> str:
+    proofs = request.headers.getlist("dpop")
+    if len(proofs) != 1 or not proofs[0]:
+        raise ProofMissingError
+    return proofs[0]
+
+
+def _address(request: Request, url: str) -> str:
+    """Return the address of the request as clients know it, as it was asked and without query."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return url + path.partition(b"?")[0].decode("latin-1")
 
 
 def router(doors: Callable[..., Awaitable[TokenDoors]]) -> APIRouter:
@@ -95,8 +116,10 @@ def router(doors: Callable[..., Awaitable[TokenDoors]]) -> APIRouter:
     async def give_token(
         request: Request, response: Response, doors: Annotated[TokenDoors, Depends(doors)]
     ) -> TokenShown:
-        """Sign in an account by password, or a dock by a statement signed with its key."""
+        """Sign in an account by password, or a dock by a statement signed with its key and a DPoP proof."""
         asked = _read_request(request.headers.get("content-type", ""), await _read_body(request))
+        if isinstance(asked, _Statement):
+            asked = replace(asked, proof=_proof_for_token(request), address=_address(request, doors.url))
         source = request.client.host if request.client else None
         shown = await to_thread.run_sync(_answer, doors, asked, doors.request_id(request), source, limiter=at_once)
         response.headers["Cache-Control"] = "no-store"
@@ -114,17 +137,21 @@ class _Password:
 @dataclass(frozen=True, slots=True)
 class _Statement:
     assertion: str
+    proof: str = ""
+    address: str = ""
 
 
 def _answer(doors: TokenDoors, asked: _Password | _Statement, request_id: str, source: str | None) -> TokenShown:
     at = doors.clock()
     with doors.unit_of_work() as session:
-        principal = _sign_in(session, doors, asked, at=at, request_id=request_id, source=source)
-    if principal is None:
+        signed_in = _sign_in(session, doors, asked, at=at, request_id=request_id, source=source)
+    if signed_in is None:
         raise NotSignedInError("sign-in refused")
-    token = doors.tokens.issue(principal, at=at)
+    principal, key = signed_in
+    token = doors.tokens.issue(principal, at=at, bound_to=key)
     return TokenShown(
         access_token=token.text,
+        token_type="Bearer" if key is None else "DPoP",
         expires_in=int(token.life.total_seconds()),
         principal=PrincipalShown.of(principal),
     )
@@ -138,9 +165,9 @@ def _sign_in(
     at: datetime,
     request_id: str,
     source: str | None,
-) -> Principal | None:
+) -> tuple[Principal, str | None] | None:
     if isinstance(asked, _Password):
-        return sessions.sign_in(
+        person = sessions.sign_in(
             session,
             doors.recorder,
             email=asked.username,
@@ -149,10 +176,13 @@ def _sign_in(
             request_id=request_id,
             source=source,
         )
+        return None if person is None else (person, None)
     return sessions.sign_in_dock(
         session,
         doors.recorder,
         assertion=asked.assertion,
+        proof=asked.proof,
+        address=asked.address,
         audiences=doors.audiences,
         at=at,
         leeway=doors.tokens.leeway,
@@ -180,6 +210,17 @@ def _read_request(content_type: str, body: bytes) -> _Password | _Statement:
             raise TokenRequestError("invalid_request", f"The only client_assertion_type taken is {JWT_BEARER}.")
         return _Statement(_text(members, "client_assertion"))
     raise TokenRequestError("unsupported_grant_type", "The grant types taken are password and client_credentials.")
+
+
+def _proof_for_token(request: Request) -> str:
+    proofs = request.headers.getlist("dpop")
+    if len(proofs) != 1 or not proofs[0]:
+        raise TokenRequestError(
+            "invalid_dpop_proof",
+            "A dock signs in with one DPoP proof (RFC 9449) in the header DPoP, beside its client_assertion; "
+            f"this request has {len(proofs) or 'none'}.",
+        )
+    return proofs[0]
 
 
 def _read_members(media_type: str, body: bytes) -> Mapping[str, Any]:

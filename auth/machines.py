@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, true, tuple_, update
+from sqlalchemy import DateTime, LargeBinary, delete, func, literal, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 from auth import keys
 from auth.errors import EnrolmentCodeError, NotPermittedError, TakenError, UnknownError
 from auth.events import DockEnrolled, DockInvited, DockRetired, Recorder
-from auth.models import Dock, EnrolmentCode, UsedAssertion
+from auth.models import Dock, DockKey, EnrolmentCode, UsedAssertion
 from auth.names import check_name
+from auth.possession import Possession
 from auth.principals import Principal
 from auth.tokens import Assertion
 
@@ -123,6 +124,8 @@ def enrol(
     try:
         with session.begin_nested():
             session.add(dock)
+            session.flush()
+            session.add(DockKey(fingerprint=dock.fingerprint, dock_id=dock.id, public_key=jwk, since=at))
     except IntegrityError:
         raise TakenError("There is a dock of this name, or one with this key, already.") from None
     event = DockEnrolled(
@@ -178,7 +181,7 @@ def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit:
 
 def spend(session: Session, dock_id: UUID, assertion: Assertion, *, at: datetime) -> bool:
     """Note that the dock's statement was used; False if it was used before."""
-    _forget_old(session, at)
+    forget_old(session, at)
     digest = sha256(dock_id.bytes + assertion.jti.encode("utf-8")).digest()
     noted = session.execute(
         insert(UsedAssertion)
@@ -189,8 +192,30 @@ def spend(session: Session, dock_id: UUID, assertion: Assertion, *, at: datetime
     return noted.one_or_none() is not None
 
 
-def _forget_old(session: Session, at: datetime) -> None:
-    # An old statement is refused for its age. One process at a time, so that two cannot wait for each other.
+def spend_proof(session: Session, possession: Possession) -> bool:
+    """Note that a proof was used; False if it was used before, with this server process or any other.
+
+    One statement, and the only one that a proof costs.  It does not wait for the disk: what a crash of the
+    database forgets is a fraction of a second old, and its proofs name a request that a client sends again anyway.
+    """
+    noted = session.execute(
+        insert(UsedAssertion)
+        .from_select(
+            ["jti_sha256", "expires_at"],
+            select(
+                literal(possession.digest, LargeBinary),
+                literal(possession.expires_at, DateTime(timezone=True)),
+            ).select_from(func.set_config("synchronous_commit", "off", true()).alias("unhurried")),
+        )
+        .on_conflict_do_nothing()
+        .returning(UsedAssertion.expires_at)
+    )
+    return noted.first() is not None
+
+
+def forget_old(session: Session, at: datetime) -> None:
+    """Forget statements and proofs that are refused for their age by now."""
+    # One process at a time, so that two cannot wait for each other.
     if session.scalar(select(func.pg_try_advisory_xact_lock(_FORGETTING))):
         session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < at - timedelta(minutes=5)))
 

@@ -10,21 +10,30 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from auth import accounts, machines, passwords, roles
-from auth.errors import NotSignedInError
+from auth.errors import NotSignedInError, ProofMissingError
 from auth.events import DockSignedIn, Reason, Recorder, SignedIn, SignInRefused
 from auth.models import Account, Dock
+from auth.possession import Shown, read_proof, require_key
 from auth.principals import Principal
-from auth.tokens import TokenVerifier, dock_id_unverified, verify_assertion
+from auth.tokens import Proof, TokenVerifier, dock_id_unverified, verify_assertion
 
 
-def identify(session: Session, token: str, verifier: TokenVerifier, *, at: datetime) -> Principal:
-    """Return the principal a token belongs to, as the database knows them now; raise NotSignedInError."""
-    proof = verifier.verify(token, at=at)
-    if proof.kind == "dock":
-        dock = machines.by_id(session, proof.id)
-        if dock is None or dock.retired_at is not None:
-            raise NotSignedInError("unknown_dock" if dock is None else "retired")
-        return _of_dock(dock, session_id=proof.jti, signed_in_at=proof.signed_in_at)
+def identify(session: Session, shown: Shown, verifier: TokenVerifier, *, at: datetime) -> Principal:
+    """Return the principal a token belongs to, as the database knows them now; raise NotSignedInError.
+
+    A dock's proof is spent by this, in the session: one whose statements stand for themselves, or a
+    request that fails would give its proof back.
+    """
+    try:
+        proof = verifier.verify(shown.token, at=at)
+        if proof.kind == "dock":
+            return _identify_dock(session, shown, proof, at=at)
+        if shown.proof is not None:
+            raise NotSignedInError("proof without need")
+    except NotSignedInError as refused:
+        if shown.proof is not None:
+            refused.challenge = ProofMissingError.challenge
+        raise
     known = accounts.with_roles(session, proof.id, at=at)
     if known is None or known[0].suspended_at is not None:
         raise NotSignedInError("unknown_account" if known is None else "suspended")
@@ -40,6 +49,19 @@ def identify(session: Session, token: str, verifier: TokenVerifier, *, at: datet
         signed_in_at=proof.signed_in_at,
         badge=account.badge,
     )
+
+
+def _identify_dock(session: Session, shown: Shown, proof: Proof, *, at: datetime) -> Principal:
+    dock = machines.by_id(session, proof.id)
+    if dock is None or dock.retired_at is not None:
+        raise NotSignedInError("unknown_dock" if dock is None else "retired")
+    if shown.proof is None:
+        raise ProofMissingError
+    possession = read_proof(shown.proof, method=shown.method, address=shown.address, at=at, token=shown.token)
+    require_key(possession, proof.bound_to, dock.fingerprint)
+    if not machines.spend_proof(session, possession):
+        raise NotSignedInError("proof replayed")
+    return _of_dock(dock, session_id=proof.jti, signed_in_at=proof.signed_in_at)
 
 
 def sign_in(
@@ -94,32 +116,42 @@ def sign_in_dock(
     recorder: Recorder,
     *,
     assertion: str,
+    proof: str,
+    address: str,
     audiences: Collection[str],
     at: datetime,
     leeway: timedelta,
     request_id: str,
     source: str | None = None,
-) -> Principal | None:
-    """Return the dock that signed this statement, or None; either way it is reported, as in `sign_in`."""
+) -> tuple[Principal, str] | None:
+    """Return the dock that signed this statement and the thumbprint of its key, or None.
+
+    The statement says who asks, the `proof` that it is asked here (`address`) and now, by whoever has the
+    key.  Either way it is reported, as in `sign_in`.
+    """
     dock: Dock | None = None
-    reason: Reason
+    reason: Reason = "bad_assertion"
     try:
         dock = machines.by_id(session, dock_id_unverified(assertion))
         reason = "unknown_dock" if dock is None else "retired"
         if dock is not None and dock.retired_at is None:
+            reason = "bad_assertion"
             good = verify_assertion(
                 assertion, dock_id=dock.id, jwk=dock.public_key, audiences=audiences, at=at, leeway=leeway
             )
-            if machines.spend(session, dock.id, good, at=at):
+            reason = "bad_proof"
+            possession = read_proof(proof, method="POST", address=address, at=at, token=None)
+            require_key(possession, dock.fingerprint)
+            if machines.spend(session, dock.id, good, at=at) and machines.spend_proof(session, possession):
                 principal = _of_dock(dock, session_id=None, signed_in_at=at)
                 event = DockSignedIn(
                     principal=principal, agency_id=dock.agency_id, source=source, at=at, request_id=request_id
                 )
                 recorder.record(session, event)
-                return principal
+                return principal, possession.key
             reason = "replayed"
     except NotSignedInError:
-        reason = "bad_assertion"
+        pass
     recorder.record(
         session,
         SignInRefused(

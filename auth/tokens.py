@@ -10,7 +10,7 @@ A token proves who somebody is and when they proved it.  What they may do is in 
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -62,6 +62,8 @@ class Proof:
     issued_at: datetime
     expires_at: datetime
     signed_in_at: datetime
+    bound_to: str | None = None
+    """Thumbprint of the key without which the token is good for nothing (`cnf`, RFC 7800); a dock's always has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +105,15 @@ class TokenIssuer:
         self.leeway = leeway
         self.verifier: TokenVerifier = _RingVerifier(ring, issuer=issuer, audience=audience, leeway=leeway)
 
-    def issue(self, principal: Principal, *, at: datetime) -> IssuedToken:
-        """Sign a token for a principal who has just proved who they are."""
+    def issue(self, principal: Principal, *, at: datetime, bound_to: str | None = None) -> IssuedToken:
+        """Sign a token for a principal who has just proved who they are; a dock's is `bound_to` its key."""
+        if (principal.kind == "dock") != (bound_to is not None):
+            raise ValueError("the tokens of docks are bound to their keys, and no others are")
         key = self._ring.current()
         subject = f"{principal.kind}/{principal.id}"
         jti, expires_at = str(uuid4()), at + self._life
         seconds = int(at.timestamp())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": subject,
@@ -120,6 +124,8 @@ class TokenIssuer:
             "jti": jti,
             "amr": [_AMR[principal.method]],
         }
+        if bound_to is not None:
+            claims["cnf"] = {"jkt": bound_to}
         signer = CryptographyECKey(key.private, ALGORITHM)
         text = jws.sign(claims, signer, headers={"typ": TOKEN_TYPE, "kid": key.kid}, algorithm=ALGORITHM)
         return IssuedToken(text=_with_low_s(text), jti=jti, expires_at=expires_at, life=self._life)
@@ -133,23 +139,24 @@ class _RingVerifier:
 
     def verify(self, text: str, *, at: datetime) -> Proof:
         """Return what the token proves, or raise NotSignedInError."""
-        return _refusing(lambda: self._verify(text, at))
+        return refusing(lambda: self._verify(text, at))
 
     def _verify(self, text: str, at: datetime) -> Proof:
         read = read_unverified(text)
         header = read.header
-        _require(set(header) == {"alg", "kid", "typ"} and header["typ"] == TOKEN_TYPE, "header")
+        require(set(header) == {"alg", "kid", "typ"} and header["typ"] == TOKEN_TYPE, "header")
         key = self._ring.find(header["kid"], at=at)
         if key is None:
             raise NotSignedInError("unknown key")
         # One token has one spelling: with (r, s) also (r, n - s) is a good signature, and is not taken.
-        _require(int.from_bytes(read.signature[32:]) <= _ORDER_P256 // 2, "signature")
+        require(int.from_bytes(read.signature[32:]) <= _ORDER_P256 // 2, "signature")
         claims = read_object(verify_signature(read, key.public))
         _check_claims(claims, self._issuer, {self._audience}, at=at, leeway=self._leeway, longest=LONGEST_LIFE)
-        signed_in = _number(claims, "auth_time")
-        _require(signed_in <= at.timestamp() + self._leeway.total_seconds(), "auth_time")
+        signed_in = number(claims, "auth_time")
+        require(signed_in <= at.timestamp() + self._leeway.total_seconds(), "auth_time")
         kind, _, identity = claims["sub"].partition("/")
         (method,) = claims["amr"]
+        require((kind == "dock") == ("cnf" in claims), "cnf")
         return Proof(
             kind=_kind(kind),
             id=_uuid(identity),
@@ -158,6 +165,7 @@ class _RingVerifier:
             issued_at=_instant(claims["iat"]),
             expires_at=_instant(claims["exp"]),
             signed_in_at=_instant(signed_in),
+            bound_to=_thumbprint(claims["cnf"]) if "cnf" in claims else None,
         )
 
 
@@ -171,16 +179,19 @@ def check_library() -> None:
         raise KeyRingError("python-jose does not use the cryptography library for ES256; reinstall the requirements.")
 
 
-def read_unverified(text: str) -> Unverified:
-    """Take a text apart if it has the form of a signed token (J3, J4). Raises ValueError, NotSignedInError."""
-    _require(len(text) <= LONGEST_TEXT, "size")
+def read_unverified(text: str, *, bringing: Set[str] = frozenset()) -> Unverified:
+    """Take a text apart if it has the form of a signed token (J3, J4). Raises ValueError, NotSignedInError.
+
+    `bringing` names header members that are refused of tokens and belong here.
+    """
+    require(len(text) <= LONGEST_TEXT, "size")
     segments = text.split(".")
-    _require(len(segments) == 3, "segments")
+    require(len(segments) == 3, "segments")
     header, payload, signature = (read_base64url(segment) for segment in segments)
-    _require(bool(payload) and len(signature) == 64, "segments")
+    require(bool(payload) and len(signature) == 64, "segments")
     members = read_object(header)
-    _require(members.get("alg") == ALGORITHM, "algorithm")
-    _require(not _REFUSED_MEMBERS & set(members), "header")
+    require(members.get("alg") == ALGORITHM, "algorithm")
+    require(not (_REFUSED_MEMBERS - bringing) & set(members), "header")
     return Unverified(text=text, header=members, payload=payload, signature=signature)
 
 
@@ -189,7 +200,7 @@ def verify_signature(read: Unverified, key: ec.EllipticCurvePublicKey) -> bytes:
 
     Raises NotSignedInError or jose's JWSError.
     """
-    _require(isinstance(key.curve, ec.SECP256R1), "key")
+    require(isinstance(key.curve, ec.SECP256R1), "key")
     jws.verify(read.text, CryptographyECKey(key, ALGORITHM), [ALGORITHM])
     return read.payload  # as we read it, not as jose did
 
@@ -200,7 +211,7 @@ def dock_id_unverified(text: str) -> UUID:
     def read() -> UUID:
         return _uuid(read_object(read_unverified(text).payload)["iss"])
 
-    return _refusing(read)
+    return refusing(read)
 
 
 def verify_assertion(
@@ -209,19 +220,42 @@ def verify_assertion(
     """Check a dock's sign-in statement (RFC 7523) under the key it enrolled; raise NotSignedInError."""
 
     def verify() -> Assertion:
-        read = read_unverified(text)
-        header = read.header
-        _require(set(header) <= {"alg", "kid", "typ"} and header.get("typ") in ASSERTION_TYPES, "header")
-        _require(header.get("kid", fingerprint(jwk)) == fingerprint(jwk), "header")
-        claims = read_object(verify_signature(read, public_key(jwk)))
-        _check_claims(claims, str(dock_id), audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
-        _require(claims["sub"] == str(dock_id), "sub")
-        return Assertion(jti=claims["jti"], expires_at=_instant(claims["exp"]) + leeway)
+        header = read_unverified(text).header
+        require(header.get("kid", fingerprint(jwk)) == fingerprint(jwk), "header")
+        return check_assertion(
+            text,
+            types=ASSERTION_TYPES,
+            issuer=str(dock_id),
+            key=public_key(jwk),
+            audiences=audiences,
+            at=at,
+            leeway=leeway,
+        )[1]
 
-    return _refusing(verify)
+    return refusing(verify)
 
 
-def _refusing(read: Callable[[], _T]) -> _T:
+def check_assertion(
+    text: str,
+    *,
+    types: Set[str],
+    issuer: str,
+    key: ec.EllipticCurvePublicKey,
+    audiences: Collection[str],
+    at: datetime,
+    leeway: timedelta,
+) -> tuple[Mapping[str, Any], Assertion]:
+    """Check a statement about oneself, of one of these types; return its claims. Raises whatever it likes (J8)."""
+    read = read_unverified(text)
+    require(set(read.header) <= {"alg", "kid", "typ"} and read.header.get("typ") in types, "header")
+    claims = read_object(verify_signature(read, key))
+    _check_claims(claims, issuer, audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
+    require(claims["sub"] == issuer, "sub")
+    return claims, Assertion(jti=claims["jti"], expires_at=_instant(claims["exp"]) + leeway)
+
+
+def refusing(read: Callable[[], _T]) -> _T:
+    """Run what reads a text from a stranger; whatever goes wrong is NotSignedInError (J8)."""
     try:
         return read()
     except NotSignedInError:
@@ -241,24 +275,25 @@ def _check_claims(
 ) -> None:
     for name in ("iss", "sub", "jti"):
         value = claims[name]
-        _require(isinstance(value, str) and 0 < len(value) <= 255, name)
-    _require(claims["iss"] == issuer, "iss")
+        require(isinstance(value, str) and 0 < len(value) <= 255, name)
+    require(claims["iss"] == issuer, "iss")
     audience = claims["aud"]
     named = audience if isinstance(audience, list) else [audience]
-    _require(all(isinstance(each, str) for each in named) and any(each in audiences for each in named), "aud")
+    require(all(isinstance(each, str) for each in named) and any(each in audiences for each in named), "aud")
     now, forgiven = at.timestamp(), leeway.total_seconds()
-    issued, expires = _number(claims, "iat"), _number(claims, "exp")
-    _require(now < expires + forgiven, "exp")
-    _require(issued <= now + forgiven, "iat")
-    _require(0 < expires - issued <= longest.total_seconds(), "life")
+    issued, expires = number(claims, "iat"), number(claims, "exp")
+    require(now < expires + forgiven, "exp")
+    require(issued <= now + forgiven, "iat")
+    require(0 < expires - issued <= longest.total_seconds(), "life")
     if "nbf" in claims:
-        _require(_number(claims, "nbf") <= now + forgiven, "nbf")
+        require(number(claims, "nbf") <= now + forgiven, "nbf")
 
 
-def _number(claims: Mapping[str, Any], name: str) -> float:
+def number(claims: Mapping[str, Any], name: str) -> float:
+    """Return a claim that is a finite number; raise NotSignedInError or KeyError."""
     value = claims[name]
     # bool is an int in Python, and True would be the first second of 1970.
-    _require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value), name)
+    require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value), name)
     return float(value)
 
 
@@ -269,17 +304,25 @@ def _instant(seconds: float) -> datetime:
 def _kind(text: str) -> Literal["account", "dock"]:
     if text == "account":
         return "account"
-    _require(text == "dock", "sub")
+    require(text == "dock", "sub")
     return "dock"
+
+
+def _thumbprint(confirmation: Any) -> str:
+    require(isinstance(confirmation, dict) and set(confirmation) == {"jkt"}, "cnf")
+    text: str = confirmation["jkt"]
+    require(len(read_base64url(text)) == 32, "cnf")
+    return text
 
 
 def _uuid(text: str) -> UUID:
     value = UUID(text)
-    _require(str(value) == text, "sub")
+    require(str(value) == text, "sub")
     return value
 
 
-def _require(holds: bool, reason: str) -> None:
+def require(holds: bool, reason: str) -> None:
+    """Raise NotSignedInError unless it holds."""
     if not holds:
         raise NotSignedInError(reason)
 

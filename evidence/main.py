@@ -66,5 +66,6 @@ async def _doors(room: AppRoom) -> auth_http.TokenDoors:
         recorder=room.recorder,
         clock=room.clock,
         audiences=(f"{room.settings.url}/api/v1/tokens", room.settings.auth.audience),
+        url=room.settings.url,
         request_id=lambda asked: str(asked.state.request_id),
     )

@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from auth import sessions as sign_ins
-from auth.http import bearer_token
+from auth.http import shown_by
 from auth.principals import Principal
-from evidence.database import reading, unit_of_work
+from evidence.database import standing_alone, unit_of_work
 from evidence.room import Room
 
 
@@ -48,8 +48,10 @@ def current_principal(request: Request, room: AppRoom) -> Principal:
 
     By a session of its own, so that nobody's is open while a body streams in.
     """
-    with reading(room.sessions) as session:
-        return sign_ins.identify(session, bearer_token(request), room.tokens.verifier, at=room.clock())
+    with standing_alone(room.sessions) as session:
+        return sign_ins.identify(
+            session, shown_by(request, url=room.settings.url), room.tokens.verifier, at=room.clock()
+        )
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

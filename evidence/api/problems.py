@@ -94,10 +94,9 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, errors.BusyError):
         headers["Retry-After"] = "2"
     elif isinstance(error, auth_errors.NotSignedInError):
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = error.challenge
     next_step = getattr(error, "next_step", "")
     if isinstance(error, auth_errors.NotSignedInError):
-        next_step = "Ask POST /api/v1/tokens for a new token."
         log.info("not signed in", reason=error.reason)  # one of auth's own few words, never what was sent
     if status >= 500:
         log.warning("answered", status=status, kind=type(error).__name__, cause=type(error.__cause__).__name__)

@@ -96,7 +96,7 @@ def url_for(name: str, given: str | None = None) -> str:
 
 def signed_in(name: str) -> "Connection":
     """Return a connection with the profile's token. Raises RefusedError when there is none or it has ended."""
-    from evidence.docking.connection import Connection
+    from evidence.docking.connection import Connection, bearer
 
     given = os.environ.get("EVIDENCE_TOKEN")
     if given is not None and not (given.isascii() and given.isprintable()):
@@ -117,7 +117,7 @@ def signed_in(name: str) -> "Connection":
             )
         raise _ended(read(name))
 
-    return Connection(url_for(name), current)
+    return Connection(url_for(name), bearer(current))
 
 
 def _ended(profile: Profile | None) -> RefusedError:

@@ -547,6 +547,19 @@ class DockEnrolled(_DockEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DockKeyReplaced(_DockEvent):
+    """A dock has another key: the old one, `replaced`, named the new one. Both are fingerprints."""
+
+    act = "dock.key_replaced"
+    open_facts = ("dock_id", "fingerprint", "replaced")
+    withheld = ("name",)
+
+    fingerprint: str
+    replaced: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DockRetired(_DockEvent):
     """A dock was retired; its key is good for nothing from now on."""
 

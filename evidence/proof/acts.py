@@ -405,6 +405,12 @@ _REGISTRY = (
         facts="dock fingerprint",
     ),
     _act(
+        "dock.key_replaced",
+        "A dock changed its key: the old one named the new one, and is good for nothing from now on.",
+        on="dock",
+        facts="dock fingerprint replaced",
+    ),
+    _act(
         "dock.retired",
         "A dock was retired; its key is good for nothing from now on.",
         on="dock account",

@@ -23,6 +23,7 @@ PUBLIC = {
 
 GUARDED_BY_ITSELF = {
     ("POST", "/api/v1/docks"): "the one-time enrolment code is the credential",
+    ("POST", "/api/v1/docks/{dock_id}/key"): "the statement signed with the dock's key is the credential",
     ("GET", "/api/v1/me"): "answers only about whoever asks",
     ("OPTIONS", "/api/v1/uploads"): "says which version of tus is spoken",
 }

@@ -14,6 +14,7 @@ from evidence.ingest.models import Upload
 from evidence.items.models import EvidenceItem
 from evidence.proof import note, receipt, record
 from evidence.room import Room
+from tests.support.people import Person
 
 TUS = {"Tus-Resumable": "1.0.0"}
 UPLOADS = "/api/v1/uploads"
@@ -30,11 +31,20 @@ class Sender:
     """Somebody who uploads, over a client of httpx2 (a TestClient is one)."""
 
     client: httpx2.Client
-    headers: dict[str, str]
+    by: dict[str, str] | Person
+    """Whoever sends, or the headers that say so."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return self.by.headers if isinstance(self.by, Person) else self.by
+
+    @property
+    def auth(self) -> httpx2.Auth:
+        return self.by.auth if isinstance(self.by, Person) else httpx2.Auth()
 
     def open(self, size: int, **said: str) -> httpx2.Response:
         headers = {**TUS, **self.headers, "Upload-Length": str(size), "Upload-Metadata": manifests.write(said)}
-        return self.client.post(UPLOADS, headers=headers)
+        return self.client.post(UPLOADS, headers=headers, auth=self.auth)
 
     def opened(self, body: bytes, **said: str) -> str:
         """Open an upload for these bytes, their digest declared, and return its address."""
@@ -44,21 +54,21 @@ class Sender:
 
     def append(self, where: str, body: bytes, *, at: int, **more: str) -> httpx2.Response:
         headers = {**TUS, **self.headers, "Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"}
-        return self.client.patch(where, content=body, headers=headers | more)
+        return self.client.patch(where, content=body, headers=headers | more, auth=self.auth)
 
     def head(self, where: str) -> httpx2.Response:
-        return self.client.head(where, headers={**TUS, **self.headers})
+        return self.client.head(where, headers={**TUS, **self.headers}, auth=self.auth)
 
     def terminate(self, where: str) -> httpx2.Response:
-        return self.client.delete(where, headers={**TUS, **self.headers})
+        return self.client.delete(where, headers={**TUS, **self.headers}, auth=self.auth)
 
     def show(self, where: str) -> dict[str, object]:
-        answer = self.client.get(where, headers=self.headers)
+        answer = self.client.get(where, headers=self.headers, auth=self.auth)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def receipt(self, where: str) -> httpx2.Response:
-        return self.client.get(f"{where}/receipt", headers=self.headers)
+        return self.client.get(f"{where}/receipt", headers=self.headers, auth=self.auth)
 
     def sent(self, body: bytes, **said: str) -> str:
         """Upload these bytes in one piece and return the address of the upload, whatever became of it."""

@@ -241,6 +241,13 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     ("_refused", body("account.sign_in_refused", facts={"reason": "password"})),
     (f"account/{OFFICER}", body("dock.invited", facts={"dock": DOCK})),
     (f"dock/{DOCK}", body("dock.enrolled", facts={"dock": DOCK, "fingerprint": digest_of("dock key")})),
+    (
+        f"dock/{DOCK}",
+        body(
+            "dock.key_replaced",
+            facts={"dock": DOCK, "fingerprint": digest_of("next dock key"), "replaced": digest_of("dock key")},
+        ),
+    ),
     (f"dock/{DOCK}", body("dock.retired", facts={"dock": DOCK})),
     (f"dock/{DOCK}", body("dock.signed_in")),
     (

@@ -102,6 +102,7 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "dock code": lambda room, folder: ["north-1"],
     "dock enrol": lambda room, folder: [f"dock-{os.urandom(4).hex()}"],
     "dock upload": lambda room, folder: [a_card(folder), "--still", "0", "--dock", "east-1"],
+    "dock rotate": lambda room, folder: ["--dock", "east-1"],
     "dock status": lambda room, folder: [],
     "item list": lambda room, folder: [],
     "item show": lambda room, folder: [a_number(room, folder), "--custody"],

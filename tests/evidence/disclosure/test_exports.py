@@ -28,7 +28,7 @@ FOOTAGE = b"not much of a film " * 70_000
 
 
 def received(client: TestClient, by: Person, body: bytes, **said: str) -> UUID:
-    sender = Sender(client, by.headers)
+    sender = Sender(client, by)
     return UUID(str(sender.show(sender.sent(body, **said))["item"]))
 
 
