@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from evidence.api import accounts, cases, custody, docks, exports, health, items, trust, uploads
+from evidence.api import accounts, cameras, cases, custody, docks, exports, health, items, trust, uploads
 
 BODY_LIMIT = 1 << 20
 """Bytes a request's body may have, except that of an upload."""
@@ -12,7 +12,7 @@ def router() -> APIRouter:
     """Join the resources."""
     joined = APIRouter()
     joined.include_router(health.router, max_body_size=BODY_LIMIT)
-    for part in (accounts, docks, items, cases, custody, exports, trust):
+    for part in (accounts, docks, cameras, items, cases, custody, exports, trust):
         joined.include_router(part.router, prefix="/api/v1", max_body_size=BODY_LIMIT)
     joined.include_router(uploads.router, prefix="/api/v1")
     return joined

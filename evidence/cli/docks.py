@@ -253,7 +253,8 @@ def _sending_as(home: Path, out: Output, *, patience: timedelta, rate: int | Non
     from evidence.docking.upload import Sender
 
     dock = Dock.read(home)
-    token = DockToken(dock, DockKey.load(home), clock=system_clock)
+    key = DockKey.load(home)
+    token = DockToken(dock, key, clock=system_clock)
     trusted = read_trust((home / "trust.json").read_bytes())
     with Connection(dock.url, token) as connection, UploadState(home / "uploads.sqlite") as state:
         yield Sender(
@@ -266,4 +267,5 @@ def _sending_as(home: Path, out: Output, *, patience: timedelta, rate: int | Non
             pace=Pace(rate),
             clock=system_clock,
             patience=patience,
+            sign=lambda size, said: key.manifest(dock.id, size, said, at=system_clock()),
         )

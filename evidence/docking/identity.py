@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from evidence.clock import Clock
+from evidence.clock import Clock, written
 from evidence.docking.connection import Connection, read_json
 from evidence.errors import (
     IntegrityError,
@@ -37,6 +37,8 @@ from evidence.errors import (
     SetupError,
     UnavailableError,
 )
+from evidence.proof import manifest as manifests
+from evidence.proof.manifest import Manifest
 
 ASSERTION_LIFE = timedelta(minutes=2)
 """How long a signed statement 'I am this dock' is good; the server takes at most five minutes."""
@@ -130,6 +132,18 @@ class DockKey:
         if token is not None:
             claims["ath"] = base64url(sha256(token.encode("ascii")).digest())
         return self.sign({"alg": "ES256", "typ": "dpop+jwt", "jwk": self.public_jwk()}, _json(claims))
+
+    def manifest(self, dock_id: str, size: int, said: Mapping[str, str], *, at: datetime) -> str:
+        """Sign what is about to be sent: a recording of this size, and what is announced of it (with its digest)."""
+        made = Manifest(
+            dock=dock_id,
+            filename=said["filename"],
+            size=size,
+            sha256=bytes.fromhex(said["sha256"]),
+            signed_at=written(at),
+            said={name: said[name] for name in manifests.SAID if name in said},
+        )
+        return self.sign(json.loads(manifests.header(self.fingerprint)), manifests.payload(made))
 
     def sign(self, header: Mapping[str, Any], payload: bytes) -> str:
         """Write a JWS in its compact form."""

@@ -7,10 +7,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 
-from evidence.api.guards import CaseFor, CaseForReason, Guard, ItemFor
+from evidence.api.guards import CaseFor, CaseForReason, Guard, ItemFor, ItemForReason
 from evidence.main import create_app
 
-GUARDS = (Guard, ItemFor, CaseFor, CaseForReason)
+GUARDS = (Guard, ItemFor, ItemForReason, CaseFor, CaseForReason)
 
 PUBLIC = {
     "/healthz": "says only that the process is alive",

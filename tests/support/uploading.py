@@ -1,6 +1,8 @@
 """A client of tus 1.0 in a few lines, for tests that look at every answer themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import httpx2
@@ -9,6 +11,7 @@ from sqlalchemy import select
 from evidence.custody import keys
 from evidence.custody.models import CustodyReceipt, CustodyRecordRow
 from evidence.database import unit_of_work
+from evidence.docking.identity import DockKey
 from evidence.ingest import manifests
 from evidence.ingest.models import Upload
 from evidence.items.models import EvidenceItem
@@ -24,6 +27,13 @@ def footage_like(size: int, *, seed: int = 0) -> bytes:
     """Return bytes that repeat nowhere soon, the same for the same seed."""
     block = b"".join(sha256(b"%d %d" % (seed, each)).digest() for each in range(1024))
     return b"".join(number.to_bytes(8, "big") + block for number in range(size // len(block) + 1))[:size]
+
+
+def signed(dock: Person, size: int, said: Mapping[str, str], *, at: datetime | None = None) -> str:
+    """Sign a manifest as the dock client does."""
+    assert dock.key is not None
+    named = {"filename": "unnamed", **said}
+    return DockKey(dock.key).manifest(str(dock.principal.id), size, named, at=at or datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,8 @@ class Sender:
 
     def open(self, size: int, **said: str) -> httpx2.Response:
         headers = {**TUS, **self.headers, "Upload-Length": str(size), "Upload-Metadata": manifests.write(said)}
+        if isinstance(self.by, Person) and self.by.key is not None and "sha256" in said:
+            headers["Upload-Manifest"] = signed(self.by, size, said)
         return self.client.post(UPLOADS, headers=headers, auth=self.auth)
 
     def opened(self, body: bytes, **said: str) -> str:

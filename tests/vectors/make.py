@@ -240,6 +240,16 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     (f"account/{OFFICER}", body("account.signed_in", sd=[salted("source", "192.0.2.7")])),
     ("_refused", body("account.sign_in_refused", facts={"reason": "password"})),
     (f"account/{OFFICER}", body("dock.invited", facts={"dock": DOCK})),
+    (
+        f"item/{STOP}",
+        body(
+            "item.announced",
+            src=[digest_of("manifest")],
+            att=[{"kind": "announced", "sha256": sha256(FOOTAGE).hexdigest()}],
+            facts={"upload": digest_of("upload"), "dock": DOCK, "fingerprint": "A" * 43, "public": "0" * 128},
+            sd=[salted("manifest", "a manifest")],
+        ),
+    ),
     (f"dock/{DOCK}", body("dock.enrolled", facts={"dock": DOCK, "fingerprint": digest_of("dock key")})),
     (
         f"dock/{DOCK}",
@@ -250,6 +260,24 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     ),
     (f"dock/{DOCK}", body("dock.retired", facts={"dock": DOCK})),
     (f"dock/{DOCK}", body("dock.signed_in")),
+    (
+        f"item/{STOP}",
+        body("item.attributed", facts={"outcome": "roster", "account": OFFICER, "camera": CASE, "assignment": DOCK}),
+    ),
+    (f"item/{STOP}", body("item.reassigned", facts={"account": OFFICER}, sd=[salted("reason", "worn by the other")])),
+    (f"account/{OFFICER}", body("camera.enrolled", facts={"camera": CASE}, sd=[salted("camera_serial", "CAM-0417")])),
+    (
+        f"account/{OFFICER}",
+        body("camera.assigned", facts={"assignment": DOCK, "camera": CASE, "account": OFFICER, "since": LONG_AGO}),
+    ),
+    (
+        f"account/{OFFICER}",
+        body(
+            "camera.assignment_ended",
+            facts={"assignment": DOCK, "camera": CASE, "account": OFFICER, "since": LONG_AGO, "until": NOON},
+        ),
+    ),
+    (f"account/{OFFICER}", body("camera.retired", facts={"camera": CASE})),
     (
         "_keys",
         body(
