@@ -133,7 +133,7 @@ def named(session: Session, agency_id: UUID, name: str) -> Camera:
     except ValueError:
         is_named = Camera.serial == name
     camera = None
-    if "\0" not in name:
+    if name.isprintable():  # PostgreSQL knows no NUL, and no serial number of ours has what nobody can type
         camera = session.scalar(select(Camera).where(Camera.agency_id == agency_id, is_named).limit(1))
     if camera is None:
         raise NotFoundError("There is no such camera.", next_step="`evidence camera list` shows what there is.")
@@ -142,7 +142,8 @@ def named(session: Session, agency_id: UUID, name: str) -> Camera:
 
 def by_serial(session: Session, agency_id: UUID, serials: Collection[str], *, lock: bool = False) -> dict[str, Camera]:
     """Return the agency's cameras of these serial numbers; locked in one order, if asked, until the end."""
-    found = select(Camera).where(Camera.agency_id == agency_id, Camera.serial.in_(serials)).order_by(Camera.id)
+    readable = [each for each in serials if each.isprintable()]  # what a dock says may hold anything
+    found = select(Camera).where(Camera.agency_id == agency_id, Camera.serial.in_(readable)).order_by(Camera.id)
     return {each.serial: each for each in session.scalars(found.with_for_update() if lock else found)}
 
 

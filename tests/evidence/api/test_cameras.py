@@ -180,4 +180,6 @@ def test_cameras_are_one_s_agency_s(house: House, room: Room, client: TestClient
     assert client.post(path, json={"reason": "broken"}, headers=elsewhere.technician.headers).status_code == 404
     retired = client.post(path, json={"reason": "broken"}, headers=house.technician.headers).json()
     assert retired["retired_at"] is not None
-    assert client.get("/api/v1/cameras/a%00b", headers=house.technician.headers).status_code == 404
+    for odd in ("a%00b", "%ED%A0%80", "%0A", "x" * 255):
+        assert client.get(f"/api/v1/cameras/{odd}", headers=house.technician.headers).status_code == 404
+    assert client.get("/api/v1/worklist?cursor=x", headers=house.technician.headers).status_code == 400
