@@ -2,6 +2,7 @@
 
 AuthError
 ├── NotSignedInError          nobody we know, or not any more; always the same words, whatever the cause
+│   └── ProofMissingError     a dock's token without the proof that belongs to it; says so
 ├── SignInIncompleteError     the password was right, and something more is needed: the code, another password
 │   ├── SecondFactorNeededError
 │   └── NewPasswordNeededError
@@ -36,11 +37,15 @@ class AuthError(Exception):
 class NotSignedInError(AuthError):
     """Whoever asks has not proved who they are, or may not come in any more.
 
-    `reason` is for our own counters and custody; it must not reach the caller.
+    `reason` is for our own counters and custody; it must not reach the caller.  `challenge` is the
+    way to sign in that the answer names (`WWW-Authenticate`).
     """
 
-    def __init__(self, reason: str = "") -> None:
-        super().__init__("You are not signed in, or your sign-in is no longer good.")
+    next_step = "Ask POST /api/v1/tokens for a new token."
+    challenge = "Bearer"
+
+    def __init__(self, reason: str = "", *, said: str | None = None) -> None:
+        super().__init__(said or "You are not signed in, or your sign-in is no longer good.")
         self.reason = reason
 
 
@@ -92,12 +97,30 @@ class ProviderAwayError(AuthError):
         self.reason = reason
 
 
+class ProofMissingError(NotSignedInError):
+    """The token is a dock's, and the request came without the proof that belongs to it.
+
+    The one refusal that says what is missing: it tells nothing that the request does not show by itself.
+    """
+
+    challenge = 'DPoP algs="ES256"'
+    next_step = "Send `Authorization: DPoP <token>` and, with every request, a new proof in the header DPoP (RFC 9449)."
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no proof",
+            said="The token of a dock is good only with one DPoP proof, and this request has none or several.",
+        )
+
+
 class TokenRequestError(AuthError):
     """A request for a token that cannot be read."""
 
     next_step = "Send it as /openapi.json describes it."
 
-    def __init__(self, code: Literal["invalid_request", "unsupported_grant_type"], message: str) -> None:
+    def __init__(
+        self, code: Literal["invalid_request", "unsupported_grant_type", "invalid_dpop_proof"], message: str
+    ) -> None:
         super().__init__(message)
         self.code = code
 

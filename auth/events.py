@@ -33,6 +33,7 @@ Reason = Literal[
     "unknown_dock",
     "retired",
     "bad_assertion",
+    "bad_proof",
     "replayed",
     "not_begun_here",
     "provider_refused",
@@ -181,6 +182,16 @@ class DockEnrolled(_Reported):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DockKeyReplaced(_Reported):
+    """A dock has another key from now on. The dock itself is the actor: the old key named the new one."""
+
+    dock_id: UUID
+    name: str
+    fingerprint: str
+    replaced: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DockRetired(_Reported):
     """A dock may not come in any more."""
 
@@ -300,6 +311,7 @@ AuthEvent = (
     | RoleEnded
     | DockInvited
     | DockEnrolled
+    | DockKeyReplaced
     | DockRetired
 )
 

@@ -7,7 +7,7 @@ as NotSignedInError; the application's problem table answers it, always in the s
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal, Self
@@ -25,11 +25,13 @@ from auth.errors import (
     BannerError,
     NewPasswordNeededError,
     NotSignedInError,
+    ProofMissingError,
     SecondFactorNeededError,
     TokenRequestError,
 )
 from auth.events import Reason, Recorder
 from auth.local_sign_in import Asked
+from auth.possession import Shown
 from auth.principals import Principal, PrincipalKind, Role
 from auth.sealing import Sealer
 from auth.second_factors import Given
@@ -56,7 +58,7 @@ class TokenDoors:
     """What the token route needs of the application it is part of.
 
     `audiences` are the names a dock may address its statement to: the address of the token route
-    as clients know it, and what our tokens are for.
+    as clients know it, and what our tokens are for.  `url` is how clients reach us.
     """
 
     unit_of_work: Callable[[], AbstractContextManager[Session]]
@@ -65,6 +67,7 @@ class TokenDoors:
     rules: AuthSettings
     sealer: Sealer
     audiences: Collection[str]
+    url: str
     clock: Callable[[], datetime]
     request_id: Callable[[Request], str]
 
@@ -91,10 +94,13 @@ class PrincipalShown(BaseModel):
 
 
 class TokenShown(BaseModel):
-    """A bearer token, and whose it is."""
+    """A token, and whose it is."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the name of a kind, no secret
+    token_type: Literal["Bearer", "DPoP"] = Field(
+        default="Bearer",
+        description="`Bearer` for a person. `DPoP` for a dock: good only with a proof of its key (RFC 9449).",
+    )
     expires_in: int = Field(description="Seconds for which the token is good.")
     refresh_token: str | None = Field(
         default=None, description="Of a person: renews the session, once. It is answered with the next one."
@@ -105,13 +111,30 @@ class TokenShown(BaseModel):
     principal: PrincipalShown
 
 
-def bearer_token(request: Request) -> str:
-    """Return the token of the request's one Authorization header; raise NotSignedInError without one."""
+def shown_by(request: Request, *, url: str) -> Shown:
+    """Return what the request shows of who sends it; raise NotSignedInError when that is not one token.
+
+    `url` is how clients reach us.  A dock's token comes as `DPoP` with its proof, a person's as `Bearer`.
+    """
     headers = request.headers.getlist("authorization")
     scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() not in ("bearer", "dpop") or not token:
         raise NotSignedInError("no token")
-    return token
+    proof = _proof(request) if scheme.lower() == "dpop" else None
+    return Shown(token=token, proof=proof, method=request.method, address=_address(request, url))
+
+
+def _proof(request: Request) -> str:
+    proofs = request.headers.getlist("dpop")
+    if len(proofs) != 1 or not proofs[0]:
+        raise ProofMissingError
+    return proofs[0]
+
+
+def _address(request: Request, url: str) -> str:
+    """Return the address of the request as clients know it, as it was asked and without query."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return url + path.partition(b"?")[0].decode("latin-1")
 
 
 def router(doors: Callable[..., Awaitable[TokenDoors]]) -> APIRouter:
@@ -123,8 +146,13 @@ def router(doors: Callable[..., Awaitable[TokenDoors]]) -> APIRouter:
     async def give_token(
         request: Request, response: Response, doors: Annotated[TokenDoors, Depends(doors)]
     ) -> TokenShown:
-        """Sign in an account by password, renew its session, or sign in a dock by a statement signed with its key."""
+        """Sign in an account by password, renew its session, or sign in a dock by a statement signed with its key.
+
+        A dock sends a DPoP proof as well, and its token is bound to its key.
+        """
         asked = _read_request(request.headers.get("content-type", ""), await _read_body(request))
+        if isinstance(asked, _Statement):
+            asked = replace(asked, proof=_proof_for_token(request), address=_address(request, doors.url))
         answer = partial(_answer, doors, asked, doors.request_id(request), source_of(request))
         shown = await to_thread.run_sync(answer, limiter=at_once)
         response.headers["Cache-Control"] = "no-store"
@@ -136,6 +164,8 @@ def router(doors: Callable[..., Awaitable[TokenDoors]]) -> APIRouter:
 @dataclass(frozen=True, slots=True)
 class _Statement:
     assertion: str
+    proof: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +189,8 @@ def _answer(doors: TokenDoors, asked: Asked | _Renewal | _Statement, request_id:
         raise told() if told else NotSignedInError(begun.reason)
     if isinstance(begun, Begun):
         return token_shown(doors.tokens, begun, at=at)
-    return _shown(doors.tokens, begun, at=at)
+    dock, key = begun
+    return _shown(doors.tokens, dock, at=at, bound_to=key)
 
 
 def token_shown(tokens: TokenIssuer, begun: Begun, *, at: datetime) -> TokenShown:
@@ -169,10 +200,11 @@ def token_shown(tokens: TokenIssuer, begun: Begun, *, at: datetime) -> TokenShow
     return shown
 
 
-def _shown(tokens: TokenIssuer, principal: Principal, *, at: datetime) -> TokenShown:
-    token = tokens.issue(principal, at=at)
+def _shown(tokens: TokenIssuer, principal: Principal, *, at: datetime, bound_to: str | None = None) -> TokenShown:
+    token = tokens.issue(principal, at=at, bound_to=bound_to)
     return TokenShown(
         access_token=token.text,
+        token_type="Bearer" if bound_to is None else "DPoP",
         expires_in=int(token.life.total_seconds()),
         principal=PrincipalShown.of(principal),
     )
@@ -186,7 +218,7 @@ def _sign_in(
     at: datetime,
     request_id: str,
     source: str | None,
-) -> Begun | Refused | Principal | None:
+) -> Begun | Refused | tuple[Principal, str] | None:
     if isinstance(asked, Asked):
         return local_sign_in.sign_in(
             session,
@@ -206,6 +238,8 @@ def _sign_in(
         session,
         doors.recorder,
         assertion=asked.assertion,
+        proof=asked.proof,
+        address=asked.address,
         audiences=doors.audiences,
         at=at,
         leeway=doors.tokens.leeway,
@@ -243,6 +277,17 @@ def _read_request(content_type: str, body: bytes) -> Asked | _Renewal | _Stateme
     raise TokenRequestError(
         "unsupported_grant_type", "The grant types taken are password, refresh_token and client_credentials."
     )
+
+
+def _proof_for_token(request: Request) -> str:
+    proofs = request.headers.getlist("dpop")
+    if len(proofs) != 1 or not proofs[0]:
+        raise TokenRequestError(
+            "invalid_dpop_proof",
+            "A dock signs in with one DPoP proof (RFC 9449) in the header DPoP, beside its client_assertion; "
+            f"this request has {len(proofs) or 'none'}.",
+        )
+    return proofs[0]
 
 
 def _read_members(media_type: str, body: bytes) -> Mapping[str, Any]:

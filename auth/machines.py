@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from auth import codes, keys, once
 from auth.errors import EnrolmentCodeError, NotPermittedError, TakenError, UnknownError
 from auth.events import DockEnrolled, DockInvited, DockRetired, Recorder
-from auth.models import Dock, EnrolmentCode
+from auth.models import Dock, DockKey, EnrolmentCode
 from auth.names import check_name
+from auth.possession import Possession
 from auth.principals import Principal
 from auth.tokens import Assertion
 
@@ -114,6 +115,8 @@ def enrol(
     try:
         with session.begin_nested():
             session.add(dock)
+            session.flush()
+            session.add(DockKey(fingerprint=dock.fingerprint, dock_id=dock.id, public_key=jwk, since=at))
     except IntegrityError:
         raise TakenError("There is a dock of this name, or one with this key, already.") from None
     event = DockEnrolled(
@@ -170,6 +173,11 @@ def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit:
 def spend(session: Session, dock_id: UUID, assertion: Assertion, *, at: datetime) -> bool:
     """Note that the dock's statement was used; False if it was used before."""
     return once.spend(session, dock_id.bytes + assertion.jti.encode("utf-8"), expires_at=assertion.expires_at, at=at)
+
+
+def spend_proof(session: Session, possession: Possession) -> bool:
+    """Note that a proof was used; False if it was used before, with this server process or any other."""
+    return once.spend_unhurried(session, possession.digest, expires_at=possession.expires_at)
 
 
 _ACTIVE = Dock.retired_at.is_(None)

@@ -163,6 +163,7 @@ class Dock(Base):
     """A docking station with a key of its own. It is retired, never deleted.
 
     One key belongs to one dock for ever; a name may be used again after its dock is retired.
+    `public_key` is the one that counts now; `dock_key` has all it ever had.
     """
 
     __tablename__ = "dock"
@@ -177,6 +178,18 @@ class Dock(Base):
     fingerprint: Mapped[str] = mapped_column(unique=True)
     enrolled_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
+
+
+class DockKey(Base):
+    """A public key that a dock has or had, from when to when. What it signed stays checkable for ever."""
+
+    __tablename__ = "dock_key"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    dock_id: Mapped[UUID] = mapped_column(ForeignKey(Dock.id), index=True)
+    public_key: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
 
 
 class EnrolmentCode(Base):
@@ -236,7 +249,7 @@ class ProviderSession(Base):
 
 
 class UsedAssertion(Base):
-    """A statement good for one sign-in that was used; the same one is refused until it is too old anyway."""
+    """A statement or proof good once that was used; the same one is refused until it is too old anyway."""
 
     __tablename__ = "used_assertion"
 

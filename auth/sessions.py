@@ -21,13 +21,14 @@ from sqlalchemy import Executable, and_, select, update
 from sqlalchemy.orm import Session
 
 from auth import machines, roles
-from auth.errors import NotSignedInError
+from auth.errors import NotSignedInError, ProofMissingError
 from auth.events import DockSignedIn, Ending, Reason, Recorder, SessionEnded, SignedIn, SignInRefused
 from auth.models import Account, Dock, RoleAssignment, SignInSession
+from auth.possession import Shown, read_proof, require_key
 from auth.principals import Principal, Role
 from auth.settings import AuthSettings
 from auth.strict import read_base64url, write_base64url
-from auth.tokens import TokenVerifier, dock_id_unverified, verify_assertion
+from auth.tokens import Proof, TokenVerifier, dock_id_unverified, verify_assertion
 
 NOTED_EVERY: Final = timedelta(minutes=1)
 """How often at most it is noted that a session is used: a request costs one question, not a write."""
@@ -121,18 +122,24 @@ def begin(
 
 
 def recognise(
-    session: Session, token: str, verifier: TokenVerifier, *, at: datetime, rules: AuthSettings, source: str | None
+    session: Session, shown: Shown, verifier: TokenVerifier, *, at: datetime, rules: AuthSettings, source: str | None
 ) -> Known:
     """Say who a token belongs to, as the database knows them now; raise NotSignedInError.
 
-    One question to the database.  Roles that do not count from this network address are set aside.
+    One question to the database.  Roles that do not count from this network address are set aside.  A dock's
+    proof is spent by this, in the session: one whose statements stand for themselves, or a request that fails
+    would give its proof back.
     """
-    proof = verifier.verify(token, at=at)
-    if proof.kind == "dock":
-        dock = machines.by_id(session, proof.id)
-        if dock is None or dock.retired_at is not None:
-            raise NotSignedInError("unknown_dock" if dock is None else "retired")
-        return Known(_of_dock(dock, session_id=proof.jti, signed_in_at=proof.signed_in_at))
+    try:
+        proof = verifier.verify(shown.token, at=at)
+        if proof.kind == "dock":
+            return Known(_recognise_dock(session, shown, proof, at=at))
+        if shown.proof is not None:
+            raise NotSignedInError("proof without need")
+    except NotSignedInError as refused:
+        if shown.proof is not None:
+            refused.challenge = ProofMissingError.challenge
+        raise
     rows = session.execute(
         select(SignInSession, Account, RoleAssignment.role)
         .join(Account, Account.id == SignInSession.account_id)
@@ -150,6 +157,19 @@ def recognise(
     counts = frozenset(role for role in held if rules.counts_from(role, source))
     principal = _of_account(account, row, counts, set_aside=held - counts)
     return Known(principal, _used(row.id, rules, at=at) if at - row.last_used_at >= NOTED_EVERY else None)
+
+
+def _recognise_dock(session: Session, shown: Shown, proof: Proof, *, at: datetime) -> Principal:
+    dock = machines.by_id(session, proof.id)
+    if dock is None or dock.retired_at is not None:
+        raise NotSignedInError("unknown_dock" if dock is None else "retired")
+    if shown.proof is None:
+        raise ProofMissingError
+    possession = read_proof(shown.proof, method=shown.method, address=shown.address, at=at, token=shown.token)
+    require_key(possession, proof.bound_to, dock.fingerprint)
+    if not machines.spend_proof(session, possession):
+        raise NotSignedInError("proof replayed")
+    return _of_dock(dock, session_id=proof.jti, signed_in_at=proof.signed_in_at)
 
 
 def renew(
@@ -304,32 +324,42 @@ def sign_in_dock(
     recorder: Recorder,
     *,
     assertion: str,
+    proof: str,
+    address: str,
     audiences: Collection[str],
     at: datetime,
     leeway: timedelta,
     request_id: str,
     source: str | None = None,
-) -> Principal | None:
-    """Return the dock that signed this statement, or None; either way it is reported, as in `sign_in`."""
+) -> tuple[Principal, str] | None:
+    """Return the dock that signed this statement and the thumbprint of its key, or None.
+
+    The statement says who asks, the `proof` that it is asked here (`address`) and now, by whoever has the
+    key.  Either way it is reported, as in `sign_in`.
+    """
     dock: Dock | None = None
-    reason: Reason
+    reason: Reason = "bad_assertion"
     try:
         dock = machines.by_id(session, dock_id_unverified(assertion))
         reason = "unknown_dock" if dock is None else "retired"
         if dock is not None and dock.retired_at is None:
+            reason = "bad_assertion"
             good = verify_assertion(
                 assertion, dock_id=dock.id, jwk=dock.public_key, audiences=audiences, at=at, leeway=leeway
             )
-            if machines.spend(session, dock.id, good, at=at):
+            reason = "bad_proof"
+            possession = read_proof(proof, method="POST", address=address, at=at, token=None)
+            require_key(possession, dock.fingerprint)
+            if machines.spend(session, dock.id, good, at=at) and machines.spend_proof(session, possession):
                 principal = _of_dock(dock, session_id=None, signed_in_at=at)
                 event = DockSignedIn(
                     principal=principal, agency_id=dock.agency_id, source=source, at=at, request_id=request_id
                 )
                 recorder.record(session, event)
-                return principal
+                return principal, possession.key
             reason = "replayed"
     except NotSignedInError:
-        reason = "bad_assertion"
+        pass
     recorder.record(
         session,
         SignInRefused(

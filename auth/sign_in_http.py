@@ -13,7 +13,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from auth import single_sign_on
-from auth.http import PrincipalShown, TokenShown, bearer_token, source_of
+from auth.errors import NotSignedInError
+from auth.http import PrincipalShown, TokenShown, shown_by, source_of
 from auth.single_sign_on import SignIn, SignInDoors, read_desk
 
 AT_ONCE = 16
@@ -129,10 +130,13 @@ def router(doors: Callable[..., Awaitable[SignInDoors]], request_id: Callable[[R
     @routes.post("/sign-in/renewal")
     async def renew_sign_in(request: Request, doors: Doors) -> TokenShown:
         """Renew a sign-in at its provider: the token sent is replaced by the one in the answer."""
-        token, source = bearer_token(request), source_of(request)
+        shown, source = shown_by(request, url=doors.url), source_of(request)
+        if shown.proof is not None:
+            raise NotSignedInError("proof without need")
 
         def renew() -> TokenShown:
-            return _shown(doors, single_sign_on.renew(doors, token, request_id=request_id(request), source=source))
+            renewed = single_sign_on.renew(doors, shown.token, request_id=request_id(request), source=source)
+            return _shown(doors, renewed)
 
         return await to_thread.run_sync(renew, limiter=waiting)
 

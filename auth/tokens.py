@@ -11,7 +11,7 @@ A token proves who somebody is and when they proved it.  What they may do is in 
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -72,6 +72,8 @@ class Proof:
     issued_at: datetime
     expires_at: datetime
     signed_in_at: datetime
+    bound_to: str | None = None
+    """Thumbprint of the key without which the token is good for nothing (`cnf`, RFC 7800); a dock's always has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +116,20 @@ class TokenIssuer:
         self.verifier: TokenVerifier = _RingVerifier(ring, issuer=issuer, audience=audience, leeway=leeway)
 
     def issue(
-        self, principal: Principal, *, at: datetime, life: timedelta | None = None, jti: str | None = None
+        self,
+        principal: Principal,
+        *,
+        at: datetime,
+        life: timedelta | None = None,
+        jti: str | None = None,
+        bound_to: str | None = None,
     ) -> IssuedToken:
-        """Sign a token for a principal who has proved who they are; a person's names their session.
+        """Sign a token for a principal who has proved who they are; it may live shorter than usual.
 
-        It may live shorter than usual.
+        A person's names their session, a dock's is `bound_to` its key.
         """
+        if (principal.kind == "dock") != (bound_to is not None):
+            raise ValueError("the tokens of docks are bound to their keys, and no others are")
         key = self._ring.current()
         subject = f"{principal.kind}/{principal.id}"
         life = self._life if life is None else min(life, self._life)
@@ -141,6 +151,8 @@ class TokenIssuer:
             if principal.session is None:
                 raise ValueError("a person's token names a session")
             claims["sid"] = principal.session
+        if bound_to is not None:
+            claims["cnf"] = {"jkt": bound_to}
         signer = CryptographyECKey(key.private, ALGORITHM)
         text = jws.sign(claims, signer, headers={"typ": TOKEN_TYPE, "kid": key.kid}, algorithm=ALGORITHM)
         return IssuedToken(text=_with_low_s(text), jti=jti, expires_at=expires_at, life=life)
@@ -171,6 +183,7 @@ class _RingVerifier:
         require(signed_in <= at.timestamp() + self._leeway.total_seconds(), "auth_time")
         kind, _, identity = claims["sub"].partition("/")
         (method,) = claims["amr"]
+        require((kind == "dock") == ("cnf" in claims), "cnf")
         return Proof(
             kind=_kind(kind),
             id=_uuid(identity),
@@ -180,6 +193,7 @@ class _RingVerifier:
             issued_at=instant(claims["iat"]),
             expires_at=instant(claims["exp"]),
             signed_in_at=instant(signed_in),
+            bound_to=_thumbprint(claims["cnf"]) if "cnf" in claims else None,
         )
 
 
@@ -197,9 +211,16 @@ def check_library() -> None:
 
 
 def read_unverified(
-    text: str, *, algorithms: Collection[Algorithm] = (ALGORITHM,), longest: int = LONGEST_TEXT
+    text: str,
+    *,
+    algorithms: Collection[Algorithm] = (ALGORITHM,),
+    longest: int = LONGEST_TEXT,
+    bringing: Set[str] = frozenset(),
 ) -> Unverified:
-    """Take a text apart if it has the form of a signed token (J3, J4). Raises ValueError, NotSignedInError."""
+    """Take a text apart if it has the form of a signed token (J3, J4). Raises ValueError, NotSignedInError.
+
+    `bringing` names header members that are refused of tokens and belong here.
+    """
     require(len(text) <= longest, "size")
     segments = text.split(".")
     require(len(segments) == 3, "segments")
@@ -210,7 +231,7 @@ def read_unverified(
     require(isinstance(algorithm, str) and algorithm in algorithms, "algorithm")
     # An RSA signature is as long as its key's modulus, which verify_signature holds it to.
     require(len(signature) == 64 if algorithm == "ES256" else 256 <= len(signature) <= 1024, "segments")
-    require(not _REFUSED_MEMBERS & set(members), "header")
+    require(not (_REFUSED_MEMBERS - bringing) & set(members), "header")
     return Unverified(text=text, header=members, payload=payload, signature=signature)
 
 
@@ -247,20 +268,42 @@ def verify_assertion(
     """Check a dock's sign-in statement (RFC 7523) under the key it enrolled; raise NotSignedInError."""
 
     def verify() -> Assertion:
-        read = read_unverified(text)
-        header = read.header
-        require(set(header) <= {"alg", "kid", "typ"} and header.get("typ") in ASSERTION_TYPES, "header")
+        header = read_unverified(text).header
         require(header.get("kid", fingerprint(jwk)) == fingerprint(jwk), "header")
-        claims = read_object(verify_signature(read, public_key(jwk)))
-        check_claims(claims, str(dock_id), audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
-        require(claims["sub"] == str(dock_id), "sub")
-        return Assertion(jti=claims["jti"], expires_at=instant(claims["exp"]) + leeway)
+        return check_assertion(
+            text,
+            types=ASSERTION_TYPES,
+            issuer=str(dock_id),
+            key=public_key(jwk),
+            audiences=audiences,
+            at=at,
+            leeway=leeway,
+        )[1]
 
     return refusing(verify)
 
 
+def check_assertion(
+    text: str,
+    *,
+    types: Set[str],
+    issuer: str,
+    key: ec.EllipticCurvePublicKey,
+    audiences: Collection[str],
+    at: datetime,
+    leeway: timedelta,
+) -> tuple[Mapping[str, Any], Assertion]:
+    """Check a statement about oneself, of one of these types; return its claims. Raises whatever it likes (J8)."""
+    read = read_unverified(text)
+    require(set(read.header) <= {"alg", "kid", "typ"} and read.header.get("typ") in types, "header")
+    claims = read_object(verify_signature(read, key))
+    check_claims(claims, issuer, audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
+    require(claims["sub"] == issuer, "sub")
+    return claims, Assertion(jti=claims["jti"], expires_at=instant(claims["exp"]) + leeway)
+
+
 def refusing(read: Callable[[], _T]) -> _T:
-    """Do it, and turn whatever goes wrong into NotSignedInError (J8)."""
+    """Run what reads a text from a stranger; whatever goes wrong is NotSignedInError (J8)."""
     try:
         return read()
     except NotSignedInError:
@@ -297,7 +340,7 @@ def check_claims(
 
 
 def number(claims: Mapping[str, Any], name: str) -> float:
-    """Return a claim that is a finite number."""
+    """Return a claim that is a finite number; raise NotSignedInError or KeyError."""
     value = claims[name]
     # bool is an int in Python, and True would be the first second of 1970.
     require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value), name)
@@ -314,6 +357,13 @@ def _kind(text: str) -> Literal["account", "dock"]:
         return "account"
     require(text == "dock", "sub")
     return "dock"
+
+
+def _thumbprint(confirmation: Any) -> str:
+    require(isinstance(confirmation, dict) and set(confirmation) == {"jkt"}, "cnf")
+    text: str = confirmation["jkt"]
+    require(len(read_base64url(text)) == 32, "cnf")
+    return text
 
 
 def _uuid(text: str) -> UUID:

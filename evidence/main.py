@@ -71,6 +71,7 @@ async def _doors(room: AppRoom) -> auth_http.TokenDoors:
         sealer=room.vault.keyring,
         clock=room.clock,
         audiences=(f"{room.settings.url}/api/v1/tokens", room.settings.auth.audience),
+        url=room.settings.url,
         request_id=_request_id,
     )
 

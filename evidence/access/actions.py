@@ -9,6 +9,7 @@ Action = Literal[
     "evidence.list",
     "evidence.read_meta",
     "evidence.download_original",
+    "evidence.reassign",
     "case.create",
     "case.read",
     "case.link",

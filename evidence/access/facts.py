@@ -16,13 +16,15 @@ FRESH = timedelta(minutes=15)
 class Thing:
     """What the rules may know of the item, upload, case or account an act is about.
 
-    `officer_badge` is the recording officer as the dock or person named them; `brought_by` is
+    `officer_badge` is the recording officer as the dock or person named them, where that is all there is;
+    `officer_id` the account whose recording it is by roster or decision; `brought_by` is
     whoever opened the upload or the case; `account_id` is set when the thing is itself an account;
     `cases` are those the item is an exhibit of, or the case itself.
     """
 
     agency_id: UUID
     officer_badge: str | None = None
+    officer_id: UUID | None = None
     brought_by: UUID | None = None
     account_id: UUID | None = None
     cases: tuple[CaseStanding, ...] = ()
@@ -44,7 +46,8 @@ class Asked:
 
 def _own(asked: Asked) -> bool:
     badge = asked.principal.badge
-    return (badge is not None and badge == asked.thing.officer_badge) or _self(asked)
+    said = badge is not None and badge == asked.thing.officer_badge
+    return said or asked.thing.officer_id == asked.principal.id or _self(asked)
 
 
 def _self(asked: Asked) -> bool:

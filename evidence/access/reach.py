@@ -118,7 +118,12 @@ def things_of_cases(session: Session, of: Collection[CaseFile], *, at: datetime)
 
 def _thing(of: EvidenceItem, cases: Collection[standing.CaseStanding]) -> Thing:
     return Thing(
-        agency_id=of.agency_id, officer_badge=of.officer_badge, brought_by=of.received_from_id, cases=tuple(cases)
+        agency_id=of.agency_id,
+        # Once there is a roster a badge is a claim to be checked, and counts for nobody by itself.
+        officer_badge=of.officer_badge if of.officer_basis == "said" else None,
+        officer_id=of.officer_id,
+        brought_by=of.received_from_id,
+        cases=tuple(cases),
     )
 
 

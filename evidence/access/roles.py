@@ -79,6 +79,11 @@ CELLS: Mapping[Action, Mapping[Role, str]] = {
         "defence": "disc",
         "agency_admin": "bg",
     },
+    "evidence.reassign": {
+        "supervisor": "unit+why",
+        "evidence_tech": "why",
+        "ia_investigator": "iac+why",
+    },
     "case.create": {
         "officer": "A",
         "supervisor": "A",

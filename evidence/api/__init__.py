@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from evidence.api import (
     accounts,
+    cameras,
     cases,
     custody,
     docks,
@@ -24,7 +25,7 @@ def router() -> APIRouter:
     """Join the resources."""
     joined = APIRouter()
     joined.include_router(health.router, max_body_size=BODY_LIMIT)
-    for part in (sign_in_sessions, own_account, accounts, docks, items, cases, custody, exports, trust):
+    for part in (sign_in_sessions, own_account, accounts, docks, cameras, items, cases, custody, exports, trust):
         joined.include_router(part.router, prefix="/api/v1", max_body_size=BODY_LIMIT)
     joined.include_router(uploads.router, prefix="/api/v1")
     return joined

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from auth import sessions as sign_ins
 from auth import single_sign_on
-from auth.http import bearer_token, source_of
+from auth.http import shown_by, source_of
 from auth.principals import Principal
 from auth.provider_tokens import read_machine_token
-from evidence.database import execute_alone, reading, unit_of_work
+from evidence.database import execute_alone, standing_alone, unit_of_work
 from evidence.room import Room
 
 
@@ -59,16 +59,15 @@ def current_principal(request: Request, room: AppRoom) -> Principal:
     By a session of its own, so that nobody's is open while a body streams in, or a provider's keys are fetched.
     That a person's sign-in is used is noted once a minute, by one statement.
     """
-    token, at = bearer_token(request), room.clock()
-    machine = read_machine_token(token, room.providers, at=at, leeway=room.tokens.leeway)
-    with reading(room.sessions) as session:
+    shown, at, source = shown_by(request, url=room.settings.url), room.clock(), source_of(request)
+    machine = None
+    if shown.proof is None:
+        machine = read_machine_token(shown.token, room.providers, at=at, leeway=room.tokens.leeway)
+    rules = room.settings.auth
+    with standing_alone(room.sessions) as session:
         if machine is not None:
-            return single_sign_on.identify_machine(
-                session, machine, at=at, rules=room.settings.auth, source=source_of(request)
-            )
-        known = sign_ins.recognise(
-            session, token, room.tokens.verifier, at=at, rules=room.settings.auth, source=source_of(request)
-        )
+            return single_sign_on.identify_machine(session, machine, at=at, rules=rules, source=source)
+        known = sign_ins.recognise(session, shown, room.tokens.verifier, at=at, rules=rules, source=source)
     if known.note_use is not None:
         execute_alone(room.sessions, known.note_use)
     return known.principal

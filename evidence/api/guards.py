@@ -49,6 +49,19 @@ class Guard:
         return principal
 
 
+class TechniciansGuard(Guard):
+    """The same for what is the evidence technician's alone, whoever else may do the act to some items."""
+
+    async def __call__(self, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId) -> Principal:
+        """Return the technician, or record the refusal and raise RefusedError."""
+        await super().__call__(room, principal, request_id)
+        if "evidence_tech" not in principal.roles:
+            reason = "this is for evidence technicians"
+            await run_in_threadpool(record_refusal, room, principal, self.action, request_id=request_id, reason=reason)
+            raise RefusedError(f"{self.action} is refused: {reason}.", next_step="Ask your evidence technician.")
+        return principal
+
+
 class ItemFor:
     """Reaches the evidence item of the path for an action, or refuses."""
 
@@ -92,6 +105,27 @@ class ReasonGiven(BaseModel):
     """Why; it is kept with the act."""
 
     reason: str = Field(min_length=1, max_length=2000, pattern=r"\S", examples=["Pleaded, sentence served"])
+
+
+class ItemForReason:
+    """Reaches an item for an act that needs a reason, which comes in the body: addresses end up in logs."""
+
+    def __init__(self, action: Action) -> None:
+        self.action: Action = action
+
+    def __call__(
+        self,
+        asked: ReasonGiven,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        item: Annotated[str, Path(description="Id or evidence number of the item.", max_length=64)],
+    ) -> tuple[Seen, str]:
+        """Return the item as this principal may see it, and the reason."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=item):
+            seen = reach.item(session, principal, self.action, item, at=room.clock(), reason=asked.reason)
+        return seen, asked.reason
 
 
 class CaseForReason:

@@ -22,6 +22,7 @@ def build() -> typer.Typer:
     from evidence.cli import (
         accounts,
         admin,
+        cameras,
         cases,
         demo,
         docks,
@@ -46,10 +47,8 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    for module in (
-        *(demo, server, doctor, admin, signing_in, accounts, trust, docks, items, cases),
-        *(exports, verification, openapi),
-    ):
+    nouns = (admin, signing_in, accounts, trust, docks, cameras, items, cases, exports, verification, openapi)
+    for module in (demo, server, doctor, *nouns):
         module.add_to(tree)
     return tree
 

@@ -29,10 +29,11 @@ LONG_FACTS = ("media",)
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    noun = typer.Typer(help="Evidence items: list, show, add.", no_args_is_help=True, rich_markup_mode=None)
+    noun = typer.Typer(help="Evidence items: list, show, add, reassign.", no_args_is_help=True, rich_markup_mode=None)
     command(noun, "list", noun="item")(list_items)
     command(noun, "show", noun="item")(show_item)
     command(noun, "add", noun="item")(add_items)
+    command(noun, "reassign", noun="item")(reassign)
     app.add_typer(noun, name="item")
 
 
@@ -70,6 +71,20 @@ def show_item(
     if chain is not None:
         _show_chain(out, chain)
     out.sum_up(item=shown, **({} if chain is None else {"custody": chain}))
+
+
+def reassign(
+    out: Output,
+    item: Annotated[str, typer.Argument(help="Evidence number or id.")],
+    officer: Annotated[str, typer.Argument(help="E-mail address of the officer whose recording it is.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the act.")],
+    profile: ProfileName = "default",
+) -> None:
+    """Decide whose recording an item is; what stood there before stays in its chain of custody."""
+    with profiles.signed_in(profile) as connection:
+        shown = connection.post(f"{ITEMS}/{quote(item, safe='')}/officer", {"officer": officer, "reason": reason})
+    out.say(f"{shown['number']} is the recording of {officer}.")
+    out.sum_up(item=shown)
 
 
 def add_items(

@@ -118,7 +118,7 @@ def url_for(name: str, given: str | None = None) -> str:
 
 def signed_in(name: str) -> "Connection":
     """Return a connection with the token in EVIDENCE_TOKEN or the profile. Raises RefusedError without a good one."""
-    from evidence.docking.connection import Connection
+    from evidence.docking.connection import Connection, bearer
 
     given = os.environ.get("EVIDENCE_TOKEN")
     if not given:
@@ -137,12 +137,12 @@ def signed_in(name: str) -> "Connection":
             )
         return given
 
-    return Connection(url_for(name), current)
+    return Connection(url_for(name), bearer(current))
 
 
 def signed_in_as_kept(name: str) -> "Connection":
     """Return a connection with the profile's token, renewed as needed. Raises RefusedError when it has ended."""
-    from evidence.docking.connection import Connection
+    from evidence.docking.connection import Connection, bearer
 
     held = _kept_token(name)
 
@@ -152,7 +152,7 @@ def signed_in_as_kept(name: str) -> "Connection":
             held = _renewed(name, held, refused=renew)
         return held
 
-    return Connection(url_for(name), current)
+    return Connection(url_for(name), bearer(current))
 
 
 def answered(address: str, email: str, answer: Any, *, provider: str = "") -> Profile:
@@ -205,11 +205,11 @@ def _renewed(name: str, held: str, *, refused: bool) -> str:
 
 def _renewed_there(name: str, profile: Profile) -> str:
     """Renew a sign-in at its provider; while that cannot be done, the token goes on to its own end."""
-    from evidence.docking.connection import Connection, read_json
+    from evidence.docking.connection import Connection, bearer, read_json
     from evidence.errors import EvidenceError
 
     try:
-        with Connection(profile.url, lambda _renew: profile.token) as connection:
+        with Connection(profile.url, bearer(lambda _renew: profile.token)) as connection:
             answer = read_json(connection.request("POST", "/api/v1/sign-in/renewal"))
             renewed = answered(profile.url, profile.email, answer, provider=profile.provider)
     except EvidenceError:

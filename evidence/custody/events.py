@@ -275,6 +275,32 @@ class _Arrival(_ItemEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemAnnounced(_ItemEvent):
+    """A dock signed what it was about to send, before it sent it.
+
+    `manifest` is what it signed, whole; `digest` its SHA-256, `announced` the recording's by what it
+    says (32 bytes each).  `fingerprint` names the key, and `public` is that key (x || y, 64 bytes).
+    """
+
+    act = "item.announced"
+    open_facts = ("upload_id", "dock_id", "fingerprint", "public")
+    withheld = ("manifest",)
+    told_apart_by = ("upload_id",)
+
+    upload_id: UUID
+    dock_id: UUID
+    fingerprint: str
+    public: bytes
+    manifest: str
+    digest: bytes
+    announced: bytes
+
+    def members(self) -> Members:
+        """Return the digests of the manifest and of what it announces."""
+        return {"src": [self.digest.hex()], "att": [{"kind": "announced", "sha256": self.announced.hex()}]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemReceived(_Arrival):
     """The original arrived whole, was read back from the store, and is held from now on."""
 
@@ -559,6 +585,19 @@ class DockEnrolled(_DockEvent):
     fingerprint: str
     name: str
     invitation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockKeyReplaced(_DockEvent):
+    """A dock has another key: the old one, `replaced`, named the new one. Both are fingerprints."""
+
+    act = "dock.key_replaced"
+    open_facts = ("dock_id", "fingerprint", "replaced")
+    withheld = ("name",)
+
+    fingerprint: str
+    replaced: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

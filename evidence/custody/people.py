@@ -121,6 +121,17 @@ class CustodyRecorder:
         )
 
     @_translate.register
+    def _(self, event: auth_events.DockKeyReplaced) -> CustodyEvent:
+        return events.DockKeyReplaced(
+            actor=Actor(type="dock", id=str(event.dock_id), method="private_key_jwt", name=event.name),
+            request_id=event.request_id,
+            dock_id=event.dock_id,
+            fingerprint=event.fingerprint,
+            replaced=event.replaced,
+            name=event.name,
+        )
+
+    @_translate.register
     def _(self, event: auth_events.DockRetired) -> CustodyEvent:
         return events.DockRetired(
             actor=Actor.of(event.by), request_id=event.request_id, dock_id=event.dock_id, reason=event.reason

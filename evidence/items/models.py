@@ -4,13 +4,27 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.models import Agency
+from auth.models import Account, Agency
 from evidence.database import Base
 from evidence.storage.models import StoredObject
+
+Basis = Literal["said", "roster", "reassigned", "unresolved"]
+"""How it is known whose recording an item is: by the badge that was said (no roster then), by the roster, by the
+decision of a person; or not at all: it is on the worklist."""
 
 Declared = Literal["sha256", "none"]
 """Whether whoever brought the item said beforehand what its digest is."""
@@ -28,6 +42,12 @@ class EvidenceItem(Base):
         UniqueConstraint("agency_id", "sha256"),
         UniqueConstraint("agency_id", "number"),
         CheckConstraint("size >= 0", name="size_not_negative"),
+        CheckConstraint(
+            "officer_basis in ('said', 'roster', 'reassigned', 'unresolved') "
+            "and (officer_basis in ('roster', 'reassigned')) = (officer_id is not null)",
+            name="officer_known_or_not",
+        ),
+        Index("ix_evidence_item_worklist", "agency_id", "id", postgresql_where=text("officer_basis = 'unresolved'")),
         CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
     )
 
@@ -45,6 +65,11 @@ class EvidenceItem(Base):
     camera_serial: Mapped[str | None] = mapped_column(String(255))
     officer_badge: Mapped[str | None] = mapped_column(String(255), index=True)
     incident: Mapped[str | None] = mapped_column(String(255))
+
+    officer_basis: Mapped[Basis] = mapped_column(String(16), server_default="said")
+    officer_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id), index=True)
+    """Whose recording it is, by roster or decision; `officer_badge` stays what was said."""
+    officer_why: Mapped[str | None] = mapped_column(String(32))
 
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)

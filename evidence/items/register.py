@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from auth.principals import Principal
 from evidence.ids import new_id
 from evidence.items import numbering
-from evidence.items.models import Declared, EvidenceItem
+from evidence.items.models import Basis, Declared, EvidenceItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,19 @@ class Held:
     declared: Declared
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Officer:
+    """Whose recording an item is, how that is known, or why it is not."""
+
+    basis: Basis
+    account_id: UUID | None = None
+    why: str | None = None
+
+
+AS_SAID = Officer(basis="said")
+"""Whoever has the badge that was said."""
+
+
 def find(session: Session, agency_id: UUID, *, sha256: bytes) -> EvidenceItem | None:
     """Return the agency's item with these bytes, if it holds them already."""
     return session.scalar(
@@ -45,7 +58,13 @@ def find(session: Session, agency_id: UUID, *, sha256: bytes) -> EvidenceItem | 
 
 
 def register(
-    session: Session, *, described: Description, held: Held, received_from: Principal, at: datetime
+    session: Session,
+    *,
+    described: Description,
+    held: Held,
+    received_from: Principal,
+    at: datetime,
+    officer: Officer = AS_SAID,
 ) -> EvidenceItem:
     """Add the item under the agency's next evidence number."""
     item = EvidenceItem(
@@ -62,6 +81,9 @@ def register(
         camera_serial=described.camera_serial,
         officer_badge=described.officer_badge,
         incident=described.incident,
+        officer_basis=officer.basis,
+        officer_id=officer.account_id,
+        officer_why=officer.why,
         size=held.size,
         sha256=held.sha256,
         chunks_sha256=held.chunks_sha256,

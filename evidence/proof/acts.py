@@ -163,6 +163,13 @@ def _act(
 _ACTOR = "account dock _refused"
 _REGISTRY = (
     _act(
+        "item.announced",
+        "A dock signed what it was about to send; the record before each reception of what a dock brought.",
+        on="item",
+        needs="src att",
+        facts="upload dock fingerprint public",
+    ),
+    _act(
         "item.received",
         "The original arrived whole, was read back from the store, and is held from now on.",
         on="item",
@@ -187,6 +194,20 @@ _REGISTRY = (
         needs="obj tool",
         facts="outcome",
         may_facts="container duration_us streams",
+    ),
+    _act(
+        "item.attributed",
+        "The roster of cameras was asked whose recording the item is; unresolved, it is on the worklist.",
+        on="item",
+        facts="outcome",
+        may_facts="why account camera assignment",
+    ),
+    _act(
+        "item.reassigned",
+        "Somebody decided whose recording the item is.",
+        on="item",
+        facts="account",
+        may_facts="before",
     ),
     _act(
         "item.exported",
@@ -478,6 +499,12 @@ _REGISTRY = (
         facts="dock fingerprint",
     ),
     _act(
+        "dock.key_replaced",
+        "A dock changed its key: the old one named the new one, and is good for nothing from now on.",
+        on="dock",
+        facts="dock fingerprint replaced",
+    ),
+    _act(
         "dock.retired",
         "A dock was retired; its key is good for nothing from now on.",
         on="dock account",
@@ -487,6 +514,31 @@ _REGISTRY = (
         "dock.signed_in",
         "A dock signed in with its key.",
         on="dock",
+    ),
+    _act(
+        "camera.enrolled",
+        "A camera came onto the books.",
+        on="account",
+        facts="camera",
+    ),
+    _act(
+        "camera.assigned",
+        "Somebody carries a camera, or carried it, from when to when.",
+        on="account",
+        facts="assignment camera account since",
+        may_facts="until",
+    ),
+    _act(
+        "camera.assignment_ended",
+        "It became known until when somebody carried a camera.",
+        on="account",
+        facts="assignment camera account since until",
+    ),
+    _act(
+        "camera.retired",
+        "A camera is in use no longer.",
+        on="account",
+        facts="camera",
     ),
     _act(
         "key.added",

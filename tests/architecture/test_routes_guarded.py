@@ -7,10 +7,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 
-from evidence.api.guards import CaseFor, CaseForReason, Guard, ItemFor
+from evidence.api.guards import CaseFor, CaseForReason, Guard, ItemFor, ItemForReason
 from evidence.main import create_app
 
-GUARDS = (Guard, ItemFor, CaseFor, CaseForReason)
+GUARDS = (Guard, ItemFor, ItemForReason, CaseFor, CaseForReason)
 
 PUBLIC = {
     "/healthz": "says only that the process is alive",
@@ -29,6 +29,7 @@ PUBLIC = {
 
 GUARDED_BY_ITSELF = {
     ("POST", "/api/v1/docks"): "the one-time enrolment code is the credential",
+    ("POST", "/api/v1/docks/{dock_id}/key"): "the statement signed with the dock's key is the credential",
     ("GET", "/api/v1/me"): "answers only about whoever asks",
     ("DELETE", "/api/v1/tokens/current"): "ends only the session of whoever asks",
     ("POST", "/api/v1/tokens/step-up"): "the code is what is asked for; it strengthens only one's own session",

@@ -19,7 +19,7 @@ from auth.settings import AuthSettings
 from auth.tokens import TokenIssuer
 from evidence.storage.keyring import AgencyKeyring
 from tests.conftest import NOON
-from tests.support.forging import World, read
+from tests.support.forging import World, dock_statement, read
 
 ISSUER = "https://evidence.example"
 AUDIENCE = "urn:evidence-room:api"
@@ -116,6 +116,10 @@ class EnrolledDock:
 
     row: Dock
     key: ec.EllipticCurvePrivateKey
+
+    def statement(self, dock_id: UUID | None = None) -> str:
+        """Say at NOON that one is this dock, or another, with this dock's key."""
+        return dock_statement(dock_id or self.row.id, self.key, audience=TOKENS_URL, at=NOON)
 
 
 @pytest.fixture

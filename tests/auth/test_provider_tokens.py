@@ -44,6 +44,7 @@ NO_MATTER = {
 
 ABOUT_US = (
     *("auth_time", "amr", "jti", "sid", "kind changed"),
+    *("a dock's token", "a person's token with a key"),
     *("sub of the system", "sub without kind", "sub in", "sub with"),
 )
 """What our own tokens say of themselves; elsewhere it is another subject, or says nothing."""
@@ -277,7 +278,7 @@ def machine_attacks(shape: Shape, world: World) -> dict[str, str]:
     listed = {
         name: text
         for name, text in attacks(world).items()
-        if name not in no_matter and not name.startswith(("auth_time", "amr", "sid"))
+        if name not in no_matter and not name.startswith(("auth_time", "amr", "sid", "a dock's token"))
     }
     listed |= rsa_attacks(shape.header | {"kid": "rsa-1"}, shape.claims, RSA_KEY)
     changes: dict[str, dict[str, Any]] = {

@@ -18,6 +18,7 @@ from auth.errors import NotSignedInError
 from auth.events import LockedOut, Remembered, SessionEnded, SignedIn, SignInRefused
 from auth.local_sign_in import Asked
 from auth.models import Account, Agency, SignInSession
+from auth.possession import Shown
 from auth.principals import Principal
 from auth.second_factors import Given
 from auth.sessions import Begun, Known, Refused
@@ -43,8 +44,8 @@ def recognise(
     source: str | None = None,
 ) -> Known:
     """Ask with a token issued at this very moment, so that the session alone decides."""
-    token = issuer.issue(principal, at=at).text
-    return sessions.recognise(session, token, issuer.verifier, at=at, rules=rules, source=source)
+    shown = Shown(issuer.issue(principal, at=at).text, None, "GET", "https://evidence.example/api/v1/me")
+    return sessions.recognise(session, shown, issuer.verifier, at=at, rules=rules, source=source)
 
 
 def goes_on(session: Session, issuer: TokenIssuer, principal: Principal, *, at: datetime) -> bool:

@@ -111,6 +111,29 @@ def dock_statement(
     )
 
 
+def dock_proof(
+    key: ec.EllipticCurvePrivateKey,
+    method: str,
+    address: str,
+    *,
+    at: datetime,
+    token: str | None = None,
+    header: Members | None = None,
+    leave_out: tuple[str, ...] = (),
+    **changes: Any,
+) -> str:
+    """Prove possession of a key for one request, as the dock client does; `changes` replace claims."""
+    claims: dict[str, Any] = {"jti": str(uuid4()), "htm": method, "htu": address, "iat": int(at.timestamp())}
+    if token is not None:
+        claims["ath"] = b64(sha256(token.encode()).digest())
+    claims |= changes
+    return sign(
+        {"alg": "ES256", "typ": "dpop+jwt", "jwk": jwk_of(key.public_key())} if header is None else header,
+        {name: value for name, value in claims.items() if name not in leave_out},
+        key,
+    )
+
+
 def attacks(world: World) -> dict[str, str]:
     """Name -> a text that must never sign anybody in."""
     return {
@@ -133,7 +156,11 @@ def strangers(world: World) -> dict[str, str]:
         "sub of an account as dock": "dock/" + world.claims["sub"].partition("/")[2],
         "sub of a dock as account": f"account/{world.dock_id}",
     }
-    return {name: sign(world.header, {**world.claims, "sub": sub}, world.key) for name, sub in subjects.items()}
+    bound = {"cnf": {"jkt": fingerprint(jwk_of(world.dock_key.public_key()))}, "amr": ["swk"]}
+    return {
+        name: sign(world.header, world.claims | {"sub": sub} | (bound if sub.startswith("dock") else {}), world.key)
+        for name, sub in subjects.items()
+    }
 
 
 def rsa_attacks(header: Members, claims: Members, key: rsa.RSAPrivateKey) -> dict[str, str]:
@@ -539,6 +566,8 @@ def _confusions(world: World) -> dict[str, str]:
         "a dock signs a token under its own key id": sign(
             {**world.header, "kid": fingerprint(jwk_of(world.dock_key.public_key()))}, dock_claims, world.dock_key
         ),
+        "a dock's token without its key": sign(world.header, dock_claims, world.key),
+        "a person's token with a key": sign(world.header, {**world.claims, "cnf": {"jkt": b64(bytes(32))}}, world.key),
         "a dock signs a token for a person": sign(world.header, world.claims, world.dock_key),
         "an ID token": sign(
             {**world.header, "typ": "JWT"}, {**world.claims, "aud": "evidence-room", "nonce": "n"}, world.key

@@ -1,28 +1,53 @@
 """People and docks with their sign-ins, made as an administrator of the console makes them."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from uuid import UUID
 
+import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
 from auth import accounts, agencies, machines, sessions
-from auth.keys import jwk_of
+from auth.keys import fingerprint, jwk_of
 from auth.models import Account
 from auth.principals import Principal, Role
 from evidence.database import unit_of_work
 from evidence.ids import new_id
 from evidence.room import Room
+from tests.support.forging import dock_proof
 
 PASSWORD = "correct horse battery staple"
 
 
+class Shown(httpx2.Auth):
+    """Shows who asks: a person's token as it is, a dock's with a new proof for every request."""
+
+    def __init__(self, room: Room, token: str, key: ec.EllipticCurvePrivateKey | None = None) -> None:
+        self.room, self.token, self.key = room, token, key
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        kind = "Bearer" if self.key is None else "DPoP"
+        request.headers["Authorization"] = f"{kind} {self.token}"
+        if self.key is not None:
+            address = self.room.settings.url + request.url.path
+            request.headers["DPoP"] = dock_proof(
+                self.key, request.method, address, at=self.room.clock(), token=self.token
+            )
+        yield request
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can sign in, and the header that says they have."""
+    """Somebody who can sign in: a person with the header that says they have, a dock with its key.
+
+    `auth` shows either to a client.
+    """
 
     principal: Principal
     headers: dict[str, str]
+    auth: Shown
+    key: ec.EllipticCurvePrivateKey | None = None
 
 
 def an_agency(room: Room, name: str = "Riverbend Police Department") -> UUID:
@@ -58,7 +83,13 @@ def a_person(room: Room, *roles: Role, agency: str = "Riverbend Police Departmen
             request_id=str(new_id()),
         )
         principal = signed_in(session, room, account)
-    return Person(principal, _headers(room, principal))
+    return person_with(room, principal)
+
+
+def person_with(room: Room, principal: Principal) -> Person:
+    """Give somebody who has a session a token of it."""
+    token = room.tokens.issue(principal, at=room.clock()).text
+    return Person(principal, {"Authorization": f"Bearer {token}"}, Shown(room, token))
 
 
 def signed_in(session: Session, room: Room, account: Account, *, strong: bool = True) -> Principal:
@@ -110,8 +141,5 @@ def a_dock(room: Room, name: str = "dock-1", *, agency: str = "Riverbend Police 
         method="private_key_jwt",
         signed_in_at=room.clock(),
     )
-    return Person(principal, _headers(room, principal))
-
-
-def _headers(room: Room, principal: Principal) -> dict[str, str]:
-    return {"Authorization": f"Bearer {room.tokens.issue(principal, at=room.clock()).text}"}
+    token = room.tokens.issue(principal, at=room.clock(), bound_to=fingerprint(jwk_of(key.public_key()))).text
+    return Person(principal, {}, Shown(room, token, key), key)

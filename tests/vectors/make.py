@@ -253,9 +253,44 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     ("_refused", body("source.released", sd=[salted("source", "192.0.2.7")])),
     (f"account/{OFFICER}", body("account.reset", facts={"account": OFFICER})),
     (f"account/{OFFICER}", body("dock.invited", facts={"dock": DOCK})),
+    (
+        f"item/{STOP}",
+        body(
+            "item.announced",
+            src=[digest_of("manifest")],
+            att=[{"kind": "announced", "sha256": sha256(FOOTAGE).hexdigest()}],
+            facts={"upload": digest_of("upload"), "dock": DOCK, "fingerprint": "A" * 43, "public": "0" * 128},
+            sd=[salted("manifest", "a manifest")],
+        ),
+    ),
     (f"dock/{DOCK}", body("dock.enrolled", facts={"dock": DOCK, "fingerprint": digest_of("dock key")})),
+    (
+        f"dock/{DOCK}",
+        body(
+            "dock.key_replaced",
+            facts={"dock": DOCK, "fingerprint": digest_of("next dock key"), "replaced": digest_of("dock key")},
+        ),
+    ),
     (f"dock/{DOCK}", body("dock.retired", facts={"dock": DOCK})),
     (f"dock/{DOCK}", body("dock.signed_in")),
+    (
+        f"item/{STOP}",
+        body("item.attributed", facts={"outcome": "roster", "account": OFFICER, "camera": CASE, "assignment": DOCK}),
+    ),
+    (f"item/{STOP}", body("item.reassigned", facts={"account": OFFICER}, sd=[salted("reason", "worn by the other")])),
+    (f"account/{OFFICER}", body("camera.enrolled", facts={"camera": CASE}, sd=[salted("camera_serial", "CAM-0417")])),
+    (
+        f"account/{OFFICER}",
+        body("camera.assigned", facts={"assignment": DOCK, "camera": CASE, "account": OFFICER, "since": LONG_AGO}),
+    ),
+    (
+        f"account/{OFFICER}",
+        body(
+            "camera.assignment_ended",
+            facts={"assignment": DOCK, "camera": CASE, "account": OFFICER, "since": LONG_AGO, "until": NOON},
+        ),
+    ),
+    (f"account/{OFFICER}", body("camera.retired", facts={"camera": CASE})),
     (
         "_keys",
         body(

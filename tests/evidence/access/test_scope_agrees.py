@@ -46,8 +46,16 @@ def world(room: Room) -> World:
             an_item_on_the_books(session, room, choose.choice(people + docks), officer_badge=choose.choice(BADGES))
             for _ in range(60)
         ]
+        for item in choose.sample(items, 36):
+            decide(item, choose.choice([None, *(each for each in people if each.agency_id == item.agency_id)]))
         cases = [a_case(session, room, choose.choice(people), items, people, choose) for _ in range(24)]
     return items, cases, people + docks
+
+
+def decide(item: EvidenceItem, officer: Principal | None) -> None:
+    """Have the roster say whose recording it is, or that it cannot."""
+    item.officer_basis = "unresolved" if officer is None else "roster"
+    item.officer_id = None if officer is None else officer.id
 
 
 def a_case(
@@ -89,13 +97,16 @@ def test_the_list_is_what_one_look_at_each_allows(room: Room, world: World) -> N
         seen["cases"] += len(listed_cases)
         for role in person.roles & {"detective", "prosecutor"}:
             seen[f"items by the case of a {role}"] += len(listed)
+        seen["items that the roster says are theirs"] += sum(
+            each.id in listed and each.officer_id == person.id != each.received_from_id for each in items
+        )
         seen["items of another agency"] += sum(things[each].agency_id != person.agency_id for each in listed)
         seen["cases of another agency"] += sum(
             things_of_cases[each].agency_id != person.agency_id for each in listed_cases
         )
 
     assert seen["items"] > len(items), "a world in which nobody sees anything proves nothing"
-    assert len(+seen) == 6, seen
+    assert len(+seen) == 7, seen
 
 
 def allowed(person: Principal, action: Action, things: dict[UUID, Thing], *, at: datetime) -> set[UUID]:

@@ -274,14 +274,18 @@ def test_a_second_factor_is_enrolled_after_a_fresh_sign_in_only(lobby: Lobby) ->
 
 def test_docks_have_no_session_and_no_second_factor(lobby: Lobby) -> None:
     dock = a_dock(lobby.room)
+    code, change = {"totp": "000000"}, {"password": "a", "new_password": "b"}
 
     answers = [
-        lobby.client.delete("/api/v1/tokens/current", headers=dock.headers),
-        lobby.post("/tokens/step-up", dock.headers, {"totp": "000000"}),
-        lobby.post("/accounts/me/second-factor", dock.headers),
-        lobby.post("/accounts/me/second-factor/confirm", dock.headers, {"totp": "000000"}),
-        lobby.post("/accounts/me/recovery-codes", dock.headers),
-        lobby.post("/accounts/me/password", dock.headers, {"password": "a", "new_password": "b"}),
+        lobby.client.request(method, f"/api/v1{path}", json=sent, auth=dock.auth)
+        for method, path, sent in (
+            ("DELETE", "/tokens/current", None),
+            ("POST", "/tokens/step-up", code),
+            ("POST", "/accounts/me/second-factor", None),
+            ("POST", "/accounts/me/second-factor/confirm", code),
+            ("POST", "/accounts/me/recovery-codes", None),
+            ("POST", "/accounts/me/password", change),
+        )
     ]
 
     assert {answer.status_code for answer in answers} == {403}

@@ -142,6 +142,23 @@ def a_locked_source(room: Installation, _folder: Path) -> Arguments:
     return ["127.0.0.1", "--reason", "x"]
 
 
+def a_carrying() -> Arguments:
+    return [f"CAM-{os.urandom(4).hex()}", OFFICER, "--from", "2026-01-01T06:00Z", "--to", "2026-01-01T18:00Z"]
+
+
+def a_roster(folder: Path) -> Path:
+    path = folder / "roster.csv"
+    serial, officer, _from, since, _to, until = a_carrying()
+    path.write_text(f"serial;email;from;to\r\n{serial};{officer};{since};{until}\r\n", encoding="utf-8-sig")
+    return path
+
+
+def a_camera(room: Installation, _folder: Path) -> Arguments:
+    carrying = a_carrying()
+    room.run("camera", "assign", *carrying)
+    return [carrying[0], "--reason", "broken"]
+
+
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "migrate": lambda room, folder: [],
     "doctor": lambda room, folder: [],
@@ -164,7 +181,14 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "dock code": lambda room, folder: ["north-1"],
     "dock enrol": lambda room, folder: [f"dock-{os.urandom(4).hex()}"],
     "dock upload": lambda room, folder: [a_card(folder), "--still", "0", "--dock", "east-1"],
+    "dock rotate": lambda room, folder: ["--dock", "east-1"],
     "dock status": lambda room, folder: [],
+    "camera list": lambda room, folder: [],
+    "camera import": lambda room, folder: [a_roster(folder)],
+    "camera assign": lambda room, folder: [*a_carrying(), "--dry-run"],
+    "camera retire": a_camera,
+    "worklist": lambda room, folder: [],
+    "item reassign": lambda room, folder: [a_number(room, folder), OFFICER, "--reason", "worn by the other"],
     "item list": lambda room, folder: [],
     "item show": lambda room, folder: [a_number(room, folder), "--custody"],
     "item add": lambda room, folder: [a_file(folder)],
@@ -214,6 +238,8 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "dock status": lambda room, folder: (["--dock", "none"], ExitCode.ERROR),
     "item show": lambda room, folder: (["2020-1"], ExitCode.ERROR),
     "item list": lambda room, folder: (["--profile", "none"], ExitCode.REFUSED),
+    "camera import": lambda room, folder: ([a_file(folder)], ExitCode.USAGE),
+    "item reassign": lambda room, folder: ([a_number(room, folder), "nobody", "--reason", "x"], ExitCode.ERROR),
     "case show": lambda room, folder: (["26-none"], ExitCode.ERROR),
     "case link": lambda room, folder: ([a_case(room), "2020-1"], ExitCode.ERROR),
     "case close": lambda room, folder: ([a_case(room), "--reason", "x"], ExitCode.REFUSED),
