@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from auth import passwords
+from auth import identities, passwords, sessions
 from auth.errors import AccountError, NotPermittedError, TakenError, UnknownError
 from auth.events import AccountCreated, AccountSuspended, Recorder
-from auth.models import Account, RoleAssignment
+from auth.models import Account
 from auth.names import check_name, normal_email
 from auth.principals import Principal, Role
-from auth.roles import ROLES, standing
+from auth.providers import Provider
 from auth.roles import grant as grant_role
 
 
@@ -25,29 +25,36 @@ def create(
     agency_id: UUID,
     email: str,
     name: str,
-    password: str,
+    password: str | None = None,
+    provider: Provider | None = None,
+    subject: str | None = None,
     by: Principal,
     at: datetime,
     request_id: str,
     badge: str | None = None,
     roles: Iterable[Role] = (),
 ) -> Account:
-    """Create an account with its first roles.
+    """Create an account with its first roles, signed in to by password or at a provider (as `subject`, if given).
 
     Raises TakenError if the address is in use, AccountError or PasswordError for what cannot be
     accepted, NotPermittedError for another agency.
     """
+    if (password is None) == (provider is None):
+        raise AccountError("An account has a password or signs in at a provider, one of them.")
+    if subject is not None and provider is None:
+        raise AccountError("A subject is somebody at a provider; say which.")
     if by.kind != "system" and by.agency_id != agency_id:
         raise NotPermittedError("Accounts are created inside one's own agency.")
     email, name = normal_email(email), check_name(name, what="A person's name")
     badge = None if badge is None else check_name(badge, what="A badge number", longest=40)
-    passwords.check_rules(password, email=email, name=name)
+    if password is not None:
+        passwords.check_rules(password, email=email, name=name)
     account = Account(
         agency_id=agency_id,
         email=email,
         name=name,
         badge=badge,
-        password_hash=passwords.digest(password),
+        password_hash=passwords.NOBODY if password is None else passwords.digest(password),
         created_at=at,
     )
     try:
@@ -66,6 +73,8 @@ def create(
         request_id=request_id,
     )
     recorder.record(session, event)
+    if provider is not None:
+        identities.expect(session, recorder, account, provider, subject=subject, by=by, at=at, request_id=request_id)
     for role in roles:
         grant_role(session, recorder, account, role, by=by, at=at, request_id=request_id)
     return account
@@ -74,7 +83,7 @@ def create(
 def suspend(
     session: Session, recorder: Recorder, account: Account, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
-    """Let the account in no more, from its next request on; a second time changes nothing.
+    """Let the account in no more, from its next request on, and end its sessions; a second time changes nothing.
 
     Raises NotPermittedError for one's own account and for another agency's.
     """
@@ -91,6 +100,7 @@ def suspend(
         by=by, account_id=account.id, agency_id=account.agency_id, reason=reason, at=at, request_id=request_id
     )
     recorder.record(session, event)
+    sessions.end_all(session, recorder, account, because="suspended", by=by, at=at, request_id=request_id)
 
 
 def by_email(session: Session, email: str) -> Account | None:
@@ -102,18 +112,6 @@ def by_email(session: Session, email: str) -> Account | None:
     return session.scalar(select(Account).where(Account.email == email))
 
 
-def with_roles(session: Session, account_id: UUID, *, at: datetime) -> tuple[Account, frozenset[Role]] | None:
-    """Return the account with that id, if there is one, and the roles it holds at that instant, by one question."""
-    rows = session.execute(
-        select(Account, RoleAssignment.role)
-        .outerjoin(RoleAssignment, and_(RoleAssignment.account_id == Account.id, standing(at)))
-        .where(Account.id == account_id)
-    ).all()
-    if not rows:
-        return None
-    return rows[0][0], ROLES.intersection(role for _, role in rows)
-
-
 def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:
     """Return the agency's account; raise UnknownError for a missing and for another agency's alike."""
     account = session.get(Account, account_id)
@@ -122,8 +120,16 @@ def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:
     return account
 
 
-def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit: int = 50) -> list[Account]:
-    """Return the agency's accounts by name, suspended ones included, going on after that account."""
+def page(
+    session: Session, agency_id: UUID, *, after: UUID | None = None, limit: int = 50, email: str | None = None
+) -> list[Account]:
+    """Return the agency's accounts by name, suspended ones included, going on after that account.
+
+    With an `email`, the account with that address alone.
+    """
+    if email is not None:
+        account = by_email(session, email)
+        return [account] if account is not None and account.agency_id == agency_id else []
     found = select(Account).where(Account.agency_id == agency_id).order_by(Account.name, Account.id).limit(limit)
     if after is not None:
         last = in_agency(session, after, agency_id)

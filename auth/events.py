@@ -14,9 +14,47 @@ from sqlalchemy.orm import Session
 from auth.principals import Principal, Role
 
 Reason = Literal[
-    "unknown_account", "wrong_password", "suspended", "unknown_dock", "retired", "bad_assertion", "replayed"
+    "unknown_account",
+    "wrong_password",
+    "suspended",
+    "locked",
+    "source_locked",
+    "idle",
+    "one_time_password_over",
+    "banner_not_acknowledged",
+    "new_password_missing",
+    "second_factor_missing",
+    "wrong_code",
+    "replayed_code",
+    "unknown_renewal",
+    "renewal_reused",
+    "session_ended",
+    "wrong_enrolment_code",
+    "unknown_dock",
+    "retired",
+    "bad_assertion",
+    "bad_proof",
+    "replayed",
+    "not_begun_here",
+    "provider_refused",
+    "provider_away",
+    "bad_provider_token",
+    "not_expected",
 ]
-"""Why a sign-in was refused. For the record only; the caller is never told which it was."""
+"""Why a sign-in was refused. For the record only; but for what is missing, the caller is never told which it was."""
+
+Ending = Literal[
+    "signed_out",
+    "too_many",
+    "password_changed",
+    "suspended",
+    "reset",
+    "renewal_reused",
+    "code_reused",
+    "guessed_at",
+    "provider",
+]
+"""Why a session was ended before its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +68,17 @@ class _Reported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn(_Reported):
-    """A person signed in. `source` is the network address the request came from."""
+    """A person signed in, and a session began. `source` is the network address the request came from.
+
+    `amr` says by what means (RFC 8176), `banner` which system-use notice was acknowledged (its SHA-256 in hex),
+    `provider` whose word it was, if not ours.
+    """
 
     principal: Principal
+    amr: tuple[str, ...] = ()
+    banner: str | None = None
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +100,7 @@ class SignInRefused(_Reported):
     kind: Literal["account", "dock"] | None = None
     id: UUID | None = None
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +121,25 @@ class AccountSuspended(_Reported):
     by: Principal
     account_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityExpected(_Reported):
+    """An account is to be signed in to at a provider; `subject` is who that will be, if it is known yet."""
+
+    by: Principal
+    account_id: UUID
+    provider: str
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityLinked(_Reported):
+    """An account belongs to a provider's subject from now on. The account itself is the actor."""
+
+    principal: Principal
+    provider: str
+    subject: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +212,16 @@ class DockEnrolled(_Reported):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DockKeyReplaced(_Reported):
+    """A dock has another key from now on. The dock itself is the actor: the old key named the new one."""
+
+    dock_id: UUID
+    name: str
+    fingerprint: str
+    replaced: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DockRetired(_Reported):
     """A dock may not come in any more."""
 
@@ -155,12 +230,113 @@ class DockRetired(_Reported):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(_Reported):
+    """A session was ended before its time. `by` is None when a rule ended it."""
+
+    by: Principal | None
+    account_id: UUID
+    session_id: UUID
+    because: Ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvedAgain(_Reported):
+    """Somebody proved their second factor again, within a session; `method` as in `amr`."""
+
+    principal: Principal
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorEnrolled(_Reported):
+    """An account has a second factor from now on."""
+
+    by: Principal
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodesMade(_Reported):
+    """An account was given recovery codes; those it had count no longer."""
+
+    by: Principal
+    account_id: UUID
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodeUsed(_Reported):
+    """A recovery code stood in for the second factor; `left` are good still."""
+
+    account_id: UUID
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged(_Reported):
+    """Somebody chose another password."""
+
+    by: Principal
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedOut(_Reported):
+    """An account, or a network address (`source`, without an account), is locked out from now on."""
+
+    account_id: UUID | None = None
+    source: str | None = None
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReleased(_Reported):
+    """An administrator let an account in again that was locked out or had been idle for too long."""
+
+    by: Principal
+    account_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReleased(_Reported):
+    """An administrator let a network address in again."""
+
+    by: Principal
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReset(_Reported):
+    """An account was reset at the server's own console: a one-time password, no second factor, no session.
+
+    The other administrators are to hear of it: `agency_id` says whose.
+    """
+
+    by: Principal
+    account_id: UUID
+
+
 AuthEvent = (
     SignedIn
+    | SessionEnded
+    | ProvedAgain
+    | SecondFactorEnrolled
+    | RecoveryCodesMade
+    | RecoveryCodeUsed
+    | PasswordChanged
+    | LockedOut
+    | AccountReleased
+    | SourceReleased
+    | AccountReset
     | DockSignedIn
     | SignInRefused
     | AccountCreated
     | AccountSuspended
+    | IdentityExpected
+    | IdentityLinked
     | RoleGranted
     | RoleEnded
     | UnitFounded
@@ -168,6 +344,7 @@ AuthEvent = (
     | UnitLeft
     | DockInvited
     | DockEnrolled
+    | DockKeyReplaced
     | DockRetired
 )
 

@@ -139,13 +139,18 @@ def public_key(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     if not isinstance(jwk.get("kid", ""), str):
         raise DockKeyError("The key's id is not a text.")
     try:
-        x, y = (read_base64url(jwk[name]) for name in ("x", "y"))
-        if len(x) != 32 or len(y) != 32:
-            raise ValueError("not 32 bytes")
-        numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1())
-        return numbers.public_key()
+        return p256_point(jwk["x"], jwk["y"])
     except (KeyError, TypeError, ValueError):
         raise DockKeyError("The public key is not a point of P-256.") from None
+
+
+def p256_point(x: str, y: str) -> ec.EllipticCurvePublicKey:
+    """Read the coordinates of a JWK; raise ValueError or TypeError unless they are a point of P-256."""
+    coordinates = [read_base64url(each) for each in (x, y)]
+    if any(len(each) != 32 for each in coordinates):
+        raise ValueError("not 32 bytes")
+    horizontal, vertical = (int.from_bytes(each) for each in coordinates)
+    return ec.EllipticCurvePublicNumbers(horizontal, vertical, ec.SECP256R1()).public_key()
 
 
 def jwk_of(public: ec.EllipticCurvePublicKey) -> dict[str, str]:

@@ -4,31 +4,24 @@ The one-time code carries no right but to enrol one dock of one name; a dock kee
 key and proves it at every sign-in.  A used statement is refused when it comes again.
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, true, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, true, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from auth import keys
+from auth import codes, keys, once
 from auth.errors import EnrolmentCodeError, NotPermittedError, TakenError, UnknownError
 from auth.events import DockEnrolled, DockInvited, DockRetired, Recorder
-from auth.models import Dock, EnrolmentCode, UsedAssertion
+from auth.models import Dock, DockKey, EnrolmentCode
 from auth.names import check_name
+from auth.possession import Possession
 from auth.principals import Principal
 from auth.tokens import Assertion
-
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter that reads like a digit
-_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
-_FORGETTING = 0x65766964_61736A74
-"""Key of the advisory lock under which one process at a time forgets old statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +51,11 @@ def invite(
     dock_name = check_name(dock_name, what="The name of a dock", longest=80)
     if session.scalar(select(Dock.id).where(Dock.agency_id == agency_id, Dock.name == dock_name, _ACTIVE)):
         raise TakenError(f"There is a dock named {dock_name} already.")
-    code = "".join(secrets.choice(_ALPHABET) for _ in range(20))
+    code = codes.make(20)
     row = EnrolmentCode(
         agency_id=agency_id,
         dock_name=dock_name,
-        code_sha256=_digest(code),
+        code_sha256=codes.digest(code),
         expires_at=at + life,
         invited_by=by.id,
     )
@@ -78,8 +71,7 @@ def invite(
         request_id=request_id,
     )
     recorder.record(session, event)
-    shown = "-".join(code[start : start + 5] for start in range(0, 20, 5))
-    return Invitation(id=row.id, code=shown, dock_name=dock_name, expires_at=row.expires_at)
+    return Invitation(id=row.id, code=codes.shown(code), dock_name=dock_name, expires_at=row.expires_at)
 
 
 def enrol(
@@ -103,7 +95,7 @@ def enrol(
     spent = session.execute(
         update(EnrolmentCode)
         .where(
-            EnrolmentCode.code_sha256 == _digest(code),
+            EnrolmentCode.code_sha256 == codes.digest(code),
             EnrolmentCode.used_at.is_(None),
             EnrolmentCode.expires_at > at,
             true() if name is None else EnrolmentCode.dock_name == name,
@@ -123,6 +115,8 @@ def enrol(
     try:
         with session.begin_nested():
             session.add(dock)
+            session.flush()
+            session.add(DockKey(fingerprint=dock.fingerprint, dock_id=dock.id, public_key=jwk, since=at))
     except IntegrityError:
         raise TakenError("There is a dock of this name, or one with this key, already.") from None
     event = DockEnrolled(
@@ -178,26 +172,12 @@ def page(session: Session, agency_id: UUID, *, after: UUID | None = None, limit:
 
 def spend(session: Session, dock_id: UUID, assertion: Assertion, *, at: datetime) -> bool:
     """Note that the dock's statement was used; False if it was used before."""
-    _forget_old(session, at)
-    digest = sha256(dock_id.bytes + assertion.jti.encode("utf-8")).digest()
-    noted = session.execute(
-        insert(UsedAssertion)
-        .values(jti_sha256=digest, expires_at=assertion.expires_at)
-        .on_conflict_do_nothing()
-        .returning(UsedAssertion.jti_sha256)
-    )
-    return noted.one_or_none() is not None
+    return once.spend(session, dock_id.bytes + assertion.jti.encode("utf-8"), expires_at=assertion.expires_at, at=at)
 
 
-def _forget_old(session: Session, at: datetime) -> None:
-    # An old statement is refused for its age. One process at a time, so that two cannot wait for each other.
-    if session.scalar(select(func.pg_try_advisory_xact_lock(_FORGETTING))):
-        session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < at - timedelta(minutes=5)))
-
-
-def _digest(code: str) -> bytes:
-    # A hundred random bits need no slow hash.
-    return sha256(code.upper().translate(_READ_AS).encode("utf-8", "replace")).digest()
+def spend_proof(session: Session, possession: Possession) -> bool:
+    """Note that a proof was used; False if it was used before, with this server process or any other."""
+    return once.spend_unhurried(session, possession.digest, expires_at=possession.expires_at)
 
 
 _ACTIVE = Dock.retired_at.is_(None)

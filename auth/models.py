@@ -1,15 +1,26 @@
 """Tables: agencies, the accounts and docks that act for them, and what those may hold.
 
 Nothing here is deleted but spent entries of `used_assertion`, which mean nothing once their
-token would be refused for its age.  People and docks end by a date.
+token would be refused for its age, and counts of `lockout` that have run out.  People, docks,
+sessions and second factors end by a date.
 """
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, MetaData, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -40,7 +51,10 @@ class Agency(Base):
 
 
 class Account(Base):
-    """What one person signs in to. It is suspended, never deleted."""
+    """What one person signs in to. It is suspended, never deleted.
+
+    A password with an end is a one-time password: it lets its owner choose another, before then.
+    """
 
     __tablename__ = "account"
     __table_args__ = (CheckConstraint("email = lower(email)", name="email_lower"),)
@@ -53,6 +67,81 @@ class Account(Base):
     password_hash: Mapped[str]
     created_at: Mapped[datetime]
     suspended_at: Mapped[datetime | None]
+    password_ends_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+    """When an administrator last let it in again; it has not been idle longer than since then."""
+
+
+class SignInSession(Base):
+    """What begins with a person's sign-in and what every token of theirs names.
+
+    `ends_at` is its end at the latest, `idle_ends_at` its end unless it is used before; either may
+    have passed without anybody having written `ended_at`.  `strong_at` is when a second factor was
+    last proved in it.  Both halves of the renewal token are kept as SHA-256: the one that stays says which
+    session it is, the other changes at every renewal.
+    """
+
+    __tablename__ = "sign_in_session"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), index=True)
+    method: Mapped[str]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    began_at: Mapped[datetime]
+    proved_at: Mapped[datetime]
+    strong_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime]
+    idle_ends_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_because: Mapped[str | None]
+    source: Mapped[str | None]
+    renewal_family: Mapped[bytes] = mapped_column(unique=True)
+    renewal_sha256: Mapped[bytes]
+
+
+class SecondFactor(Base):
+    """A secret shared with a person's authenticator, sealed under a key that is not in the database.
+
+    It counts from its confirmation to its end; at most one of an account does.  `last_step` is the time
+    step of the last code that was taken: no code of it or of an earlier one is taken again.
+    """
+
+    __tablename__ = "second_factor"
+    __table_args__ = (
+        Index("uq_second_factor_open", "account_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    sealed_secret: Mapped[bytes]
+    offered_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RecoveryCode(Base):
+    """A code that stands in for the second factor once. Only its digest is kept."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), index=True)
+    code_sha256: Mapped[bytes] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    """When it was used, or others took its place."""
+
+
+class Lockout(Base):
+    """The late failures of one account or source address, and since when it is locked out."""
+
+    __tablename__ = "lockout"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    failed_at: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
+    locked_at: Mapped[datetime | None]
 
 
 class RoleAssignment(Base):
@@ -106,6 +195,7 @@ class Dock(Base):
     """A docking station with a key of its own. It is retired, never deleted.
 
     One key belongs to one dock for ever; a name may be used again after its dock is retired.
+    `public_key` is the one that counts now; `dock_key` has all it ever had.
     """
 
     __tablename__ = "dock"
@@ -120,6 +210,18 @@ class Dock(Base):
     fingerprint: Mapped[str] = mapped_column(unique=True)
     enrolled_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
+
+
+class DockKey(Base):
+    """A public key that a dock has or had, from when to when. What it signed stays checkable for ever."""
+
+    __tablename__ = "dock_key"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    dock_id: Mapped[UUID] = mapped_column(ForeignKey(Dock.id), index=True)
+    public_key: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
 
 
 class EnrolmentCode(Base):
@@ -137,8 +239,49 @@ class EnrolmentCode(Base):
     """The principal who invited: an account, or the server's own console."""
 
 
+class ProviderIdentity(Base):
+    """Who somebody is at an identity provider, and whose account that is here.
+
+    An administrator expects it (`expected_at`), by subject or by the account's e-mail address; the first
+    sign-in links it.  Once it names a subject it never names another.
+    """
+
+    __tablename__ = "provider_identity"
+    __table_args__ = (
+        CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="whole_subject"),
+        CheckConstraint("linked_at IS NULL OR subject IS NOT NULL", name="linked_to_somebody"),
+        UniqueConstraint("provider", "issuer", "subject"),
+        UniqueConstraint("account_id", "provider"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id))
+    provider: Mapped[str]
+    issuer: Mapped[str | None]
+    subject: Mapped[str | None]
+    expected_at: Mapped[datetime]
+    linked_at: Mapped[datetime | None]
+
+
+class ProviderSession(Base):
+    """What stands at a provider behind a session of ours, whose id it has: how it is renewed there.
+
+    `serial` counts the tokens given out for it.  `sealed_refresh` is the provider's refresh token, sealed; the
+    database cannot read it.
+    """
+
+    __tablename__ = "provider_session"
+
+    id: Mapped[UUID] = mapped_column(ForeignKey(SignInSession.id), primary_key=True)
+    identity_id: Mapped[UUID] = mapped_column(ForeignKey(ProviderIdentity.id), index=True)
+    sealed_refresh: Mapped[bytes | None]
+    serial: Mapped[int]
+    renewed_at: Mapped[datetime]
+    renewing_since: Mapped[datetime | None]
+
+
 class UsedAssertion(Base):
-    """A dock's sign-in statement that was used; the same one is refused until it is too old anyway."""
+    """A statement or proof good once that was used; the same one is refused until it is too old anyway."""
 
     __tablename__ = "used_assertion"
 

@@ -33,8 +33,9 @@ class Principal:
     `id` is the account's or dock's id; it is what enters custody records.  `name` is for
     answers to the principal itself and for disclosures, never for a record's body.
     `method` says how it proved itself: password, private_key_jwt, console or internal; `session`
-    names the token in use (its `jti`), if there is one, and `signed_in_at` says when the principal
-    last proved itself (`auth_time`).
+    names a person's session, or a dock's token (its `jti`); `signed_in_at` says when the principal last
+    proved itself (`auth_time`), and `strong_at` when it last proved a second factor.  `set_aside` are roles
+    that the account holds and that do not count from where this request comes.
     """
 
     kind: PrincipalKind
@@ -46,3 +47,5 @@ class Principal:
     session: str | None = None
     signed_in_at: datetime | None = None
     badge: str | None = None
+    strong_at: datetime | None = None
+    set_aside: frozenset[Role] = frozenset()

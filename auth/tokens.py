@@ -1,24 +1,25 @@
-"""Issue and read tokens: one pinned algorithm, key ids, short lives. The only file that imports jose.
+"""Issue and read tokens: pinned algorithms, key ids, short lives. The only file that imports jose.
 
 python-jose forgives much that must not be forgiven, so it is held by rules.  It is asked for one
 thing only, whether one signature is good under one key by one algorithm (J1, J2); everything
 before (the form of the text, J3; the header, J4; the key, J5) and after (the claims, J6) is decided here.
 Whatever goes wrong, the caller learns only that nobody is signed in (J8).  Encrypted tokens and
-shared secrets are out of reach (J7).  Others see the port, TokenVerifier (J9).
+shared secrets are out of reach (J7).  Others see the port, TokenVerifier (J9).  Our own tokens are ES256
+and nothing else; what a provider's tokens may be is in auth/provider_tokens.py, by the same rules.
 
 A token proves who somebody is and when they proved it.  What they may do is in the database.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID, uuid4
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jose import jwk, jws
-from jose.backends.cryptography_backend import CryptographyECKey
+from jose.backends.cryptography_backend import CryptographyECKey, CryptographyRSAKey
 
 from auth.errors import KeyRingError, NotSignedInError
 from auth.keys import KeyRing, fingerprint, public_key
@@ -27,7 +28,6 @@ from auth.strict import read_base64url, read_object, write_base64url
 
 _T = TypeVar("_T")
 
-ALGORITHM: Final = "ES256"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105  # the media type of RFC 9068, no secret
 ASSERTION_TYPES: Final = frozenset({"JWT", "client-authentication+jwt"})
 
@@ -35,9 +35,18 @@ LONGEST_TEXT: Final = 8192
 LONGEST_LIFE: Final = timedelta(hours=1)
 LONGEST_ASSERTION: Final = timedelta(minutes=5)
 
+Algorithm = Literal["ES256", "RS256"]
+ALGORITHM: Final[Algorithm] = "ES256"
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
 _REFUSED_MEMBERS: Final = frozenset({"crit", "jku", "jwk", "x5u", "x5c", "zip", "enc", "b64"})
 _ORDER_P256: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_METHODS: Final[Mapping[str, str]] = {"pwd": "password", "swk": "private_key_jwt", "console": "console"}
+_METHODS: Final[Mapping[str, str]] = {
+    "pwd": "password",
+    "swk": "private_key_jwt",
+    "console": "console",
+    "fed": "single_sign_on",
+}
 _AMR: Final[Mapping[str, str]] = {method: amr for amr, method in _METHODS.items()}
 
 
@@ -53,15 +62,18 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a good token proves: who, how and when."""
+    """What a good token proves: who, how and when. A person's token names its session."""
 
     kind: Literal["account", "dock"]
     id: UUID
     method: str
     jti: str
+    session: UUID | None
     issued_at: datetime
     expires_at: datetime
     signed_in_at: datetime
+    bound_to: str | None = None
+    """Thumbprint of the key without which the token is good for nothing (`cnf`, RFC 7800); a dock's always has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +115,47 @@ class TokenIssuer:
         self.leeway = leeway
         self.verifier: TokenVerifier = _RingVerifier(ring, issuer=issuer, audience=audience, leeway=leeway)
 
-    def issue(self, principal: Principal, *, at: datetime) -> IssuedToken:
-        """Sign a token for a principal who has just proved who they are."""
+    def issue(
+        self,
+        principal: Principal,
+        *,
+        at: datetime,
+        life: timedelta | None = None,
+        jti: str | None = None,
+        bound_to: str | None = None,
+    ) -> IssuedToken:
+        """Sign a token for a principal who has proved who they are; it may live shorter than usual.
+
+        A person's names their session, a dock's is `bound_to` its key.
+        """
+        if (principal.kind == "dock") != (bound_to is not None):
+            raise ValueError("the tokens of docks are bound to their keys, and no others are")
         key = self._ring.current()
         subject = f"{principal.kind}/{principal.id}"
-        jti, expires_at = str(uuid4()), at + self._life
+        life = self._life if life is None else min(life, self._life)
+        jti, expires_at = jti or str(uuid4()), at + life
         seconds = int(at.timestamp())
-        claims = {
+        signed_in = at if principal.kind == "dock" else principal.signed_in_at or at
+        claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": subject,
             "client_id": subject if principal.kind == "dock" else "evidence-room",
             "iat": seconds,
-            "auth_time": seconds,
-            "exp": seconds + int(self._life.total_seconds()),
+            "auth_time": int(signed_in.timestamp()),
+            "exp": seconds + int(life.total_seconds()),
             "jti": jti,
             "amr": [_AMR[principal.method]],
         }
+        if principal.kind == "account":
+            if principal.session is None:
+                raise ValueError("a person's token names a session")
+            claims["sid"] = principal.session
+        if bound_to is not None:
+            claims["cnf"] = {"jkt": bound_to}
         signer = CryptographyECKey(key.private, ALGORITHM)
         text = jws.sign(claims, signer, headers={"typ": TOKEN_TYPE, "kid": key.kid}, algorithm=ALGORITHM)
-        return IssuedToken(text=_with_low_s(text), jti=jti, expires_at=expires_at, life=self._life)
+        return IssuedToken(text=_with_low_s(text), jti=jti, expires_at=expires_at, life=life)
 
 
 class _RingVerifier:
@@ -133,64 +166,90 @@ class _RingVerifier:
 
     def verify(self, text: str, *, at: datetime) -> Proof:
         """Return what the token proves, or raise NotSignedInError."""
-        return _refusing(lambda: self._verify(text, at))
+        return refusing(lambda: self._verify(text, at))
 
     def _verify(self, text: str, at: datetime) -> Proof:
         read = read_unverified(text)
         header = read.header
-        _require(set(header) == {"alg", "kid", "typ"} and header["typ"] == TOKEN_TYPE, "header")
+        require(set(header) == {"alg", "kid", "typ"} and header["typ"] == TOKEN_TYPE, "header")
         key = self._ring.find(header["kid"], at=at)
         if key is None:
             raise NotSignedInError("unknown key")
         # One token has one spelling: with (r, s) also (r, n - s) is a good signature, and is not taken.
-        _require(int.from_bytes(read.signature[32:]) <= _ORDER_P256 // 2, "signature")
+        require(int.from_bytes(read.signature[32:]) <= _ORDER_P256 // 2, "signature")
         claims = read_object(verify_signature(read, key.public))
-        _check_claims(claims, self._issuer, {self._audience}, at=at, leeway=self._leeway, longest=LONGEST_LIFE)
-        signed_in = _number(claims, "auth_time")
-        _require(signed_in <= at.timestamp() + self._leeway.total_seconds(), "auth_time")
+        check_claims(claims, self._issuer, {self._audience}, at=at, leeway=self._leeway, longest=LONGEST_LIFE)
+        signed_in = number(claims, "auth_time")
+        require(signed_in <= at.timestamp() + self._leeway.total_seconds(), "auth_time")
         kind, _, identity = claims["sub"].partition("/")
         (method,) = claims["amr"]
+        require((kind == "dock") == ("cnf" in claims), "cnf")
         return Proof(
             kind=_kind(kind),
             id=_uuid(identity),
             method=_METHODS[method],
             jti=claims["jti"],
-            issued_at=_instant(claims["iat"]),
-            expires_at=_instant(claims["exp"]),
-            signed_in_at=_instant(signed_in),
+            session=_uuid(claims["sid"]) if kind == "account" else None,
+            issued_at=instant(claims["iat"]),
+            expires_at=instant(claims["exp"]),
+            signed_in_at=instant(signed_in),
+            bound_to=_thumbprint(claims["cnf"]) if "cnf" in claims else None,
         )
 
 
 def check_library() -> None:
-    """Raise KeyRingError unless jose does elliptic curves with `cryptography`.
+    """Raise KeyRingError unless jose does elliptic curves and RSA with `cryptography`.
 
     Its other backend (`ecdsa`) is open to a timing attack, and a class registered by somebody
     else's import could accept anything.
     """
-    if jwk.get_key(ALGORITHM) is not CryptographyECKey:
-        raise KeyRingError("python-jose does not use the cryptography library for ES256; reinstall the requirements.")
+    for algorithm, expected in (("ES256", CryptographyECKey), ("RS256", CryptographyRSAKey)):
+        if jwk.get_key(algorithm) is not expected:
+            raise KeyRingError(
+                f"python-jose does not use the cryptography library for {algorithm}; reinstall the requirements."
+            )
 
 
-def read_unverified(text: str) -> Unverified:
-    """Take a text apart if it has the form of a signed token (J3, J4). Raises ValueError, NotSignedInError."""
-    _require(len(text) <= LONGEST_TEXT, "size")
+def read_unverified(
+    text: str,
+    *,
+    algorithms: Collection[Algorithm] = (ALGORITHM,),
+    longest: int = LONGEST_TEXT,
+    bringing: Set[str] = frozenset(),
+) -> Unverified:
+    """Take a text apart if it has the form of a signed token (J3, J4). Raises ValueError, NotSignedInError.
+
+    `bringing` names header members that are refused of tokens and belong here.
+    """
+    require(len(text) <= longest, "size")
     segments = text.split(".")
-    _require(len(segments) == 3, "segments")
+    require(len(segments) == 3, "segments")
     header, payload, signature = (read_base64url(segment) for segment in segments)
-    _require(bool(payload) and len(signature) == 64, "segments")
+    require(bool(payload), "segments")
     members = read_object(header)
-    _require(members.get("alg") == ALGORITHM, "algorithm")
-    _require(not _REFUSED_MEMBERS & set(members), "header")
+    algorithm = members.get("alg")
+    require(isinstance(algorithm, str) and algorithm in algorithms, "algorithm")
+    # An RSA signature is as long as its key's modulus, which verify_signature holds it to.
+    require(len(signature) == 64 if algorithm == "ES256" else 256 <= len(signature) <= 1024, "segments")
+    require(not (_REFUSED_MEMBERS - bringing) & set(members), "header")
     return Unverified(text=text, header=members, payload=payload, signature=signature)
 
 
-def verify_signature(read: Unverified, key: ec.EllipticCurvePublicKey) -> bytes:
+def verify_signature(read: Unverified, key: PublicKey) -> bytes:
     """Return the payload if the signature is good under this one key (J1, J2); its claims are not looked at yet.
 
-    Raises NotSignedInError or jose's JWSError.
+    The key decides the algorithm, never the text. Raises NotSignedInError or jose's JWSError.
     """
-    _require(isinstance(key.curve, ec.SECP256R1), "key")
-    jws.verify(read.text, CryptographyECKey(key, ALGORITHM), [ALGORITHM])
+    algorithm: Algorithm
+    prepared: CryptographyECKey | CryptographyRSAKey
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        require(isinstance(key.curve, ec.SECP256R1), "key")
+        algorithm, prepared = "ES256", CryptographyECKey(key, "ES256")
+    else:
+        require(key.key_size >= 2048 and len(read.signature) == (key.key_size + 7) // 8, "key")
+        algorithm, prepared = "RS256", CryptographyRSAKey(key, "RS256")
+    require(read.header["alg"] == algorithm, "algorithm")
+    jws.verify(read.text, prepared, [algorithm])
     return read.payload  # as we read it, not as jose did
 
 
@@ -200,7 +259,7 @@ def dock_id_unverified(text: str) -> UUID:
     def read() -> UUID:
         return _uuid(read_object(read_unverified(text).payload)["iss"])
 
-    return _refusing(read)
+    return refusing(read)
 
 
 def verify_assertion(
@@ -209,19 +268,42 @@ def verify_assertion(
     """Check a dock's sign-in statement (RFC 7523) under the key it enrolled; raise NotSignedInError."""
 
     def verify() -> Assertion:
-        read = read_unverified(text)
-        header = read.header
-        _require(set(header) <= {"alg", "kid", "typ"} and header.get("typ") in ASSERTION_TYPES, "header")
-        _require(header.get("kid", fingerprint(jwk)) == fingerprint(jwk), "header")
-        claims = read_object(verify_signature(read, public_key(jwk)))
-        _check_claims(claims, str(dock_id), audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
-        _require(claims["sub"] == str(dock_id), "sub")
-        return Assertion(jti=claims["jti"], expires_at=_instant(claims["exp"]) + leeway)
+        header = read_unverified(text).header
+        require(header.get("kid", fingerprint(jwk)) == fingerprint(jwk), "header")
+        return check_assertion(
+            text,
+            types=ASSERTION_TYPES,
+            issuer=str(dock_id),
+            key=public_key(jwk),
+            audiences=audiences,
+            at=at,
+            leeway=leeway,
+        )[1]
 
-    return _refusing(verify)
+    return refusing(verify)
 
 
-def _refusing(read: Callable[[], _T]) -> _T:
+def check_assertion(
+    text: str,
+    *,
+    types: Set[str],
+    issuer: str,
+    key: ec.EllipticCurvePublicKey,
+    audiences: Collection[str],
+    at: datetime,
+    leeway: timedelta,
+) -> tuple[Mapping[str, Any], Assertion]:
+    """Check a statement about oneself, of one of these types; return its claims. Raises whatever it likes (J8)."""
+    read = read_unverified(text)
+    require(set(read.header) <= {"alg", "kid", "typ"} and read.header.get("typ") in types, "header")
+    claims = read_object(verify_signature(read, key))
+    check_claims(claims, issuer, audiences, at=at, leeway=leeway, longest=LONGEST_ASSERTION)
+    require(claims["sub"] == issuer, "sub")
+    return claims, Assertion(jti=claims["jti"], expires_at=instant(claims["exp"]) + leeway)
+
+
+def refusing(read: Callable[[], _T]) -> _T:
+    """Run what reads a text from a stranger; whatever goes wrong is NotSignedInError (J8)."""
     try:
         return read()
     except NotSignedInError:
@@ -230,7 +312,7 @@ def _refusing(read: Callable[[], _T]) -> _T:
         raise NotSignedInError(type(error).__name__) from None
 
 
-def _check_claims(
+def check_claims(
     claims: Mapping[str, Any],
     issuer: str,
     audiences: Collection[str],
@@ -238,48 +320,60 @@ def _check_claims(
     at: datetime,
     leeway: timedelta,
     longest: timedelta,
+    required: Collection[str] = ("iss", "sub", "jti"),
 ) -> None:
-    for name in ("iss", "sub", "jti"):
+    """Hold issuer, audience, times and names to the rules (J6). Raises NotSignedInError, KeyError."""
+    for name in required:
         value = claims[name]
-        _require(isinstance(value, str) and 0 < len(value) <= 255, name)
-    _require(claims["iss"] == issuer, "iss")
+        require(isinstance(value, str) and 0 < len(value) <= 255, name)
+    require(claims["iss"] == issuer, "iss")
     audience = claims["aud"]
     named = audience if isinstance(audience, list) else [audience]
-    _require(all(isinstance(each, str) for each in named) and any(each in audiences for each in named), "aud")
+    require(all(isinstance(each, str) for each in named) and any(each in audiences for each in named), "aud")
     now, forgiven = at.timestamp(), leeway.total_seconds()
-    issued, expires = _number(claims, "iat"), _number(claims, "exp")
-    _require(now < expires + forgiven, "exp")
-    _require(issued <= now + forgiven, "iat")
-    _require(0 < expires - issued <= longest.total_seconds(), "life")
+    issued, expires = number(claims, "iat"), number(claims, "exp")
+    require(now < expires + forgiven, "exp")
+    require(issued <= now + forgiven, "iat")
+    require(0 < expires - issued <= longest.total_seconds(), "life")
     if "nbf" in claims:
-        _require(_number(claims, "nbf") <= now + forgiven, "nbf")
+        require(number(claims, "nbf") <= now + forgiven, "nbf")
 
 
-def _number(claims: Mapping[str, Any], name: str) -> float:
+def number(claims: Mapping[str, Any], name: str) -> float:
+    """Return a claim that is a finite number; raise NotSignedInError or KeyError."""
     value = claims[name]
     # bool is an int in Python, and True would be the first second of 1970.
-    _require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value), name)
+    require(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value), name)
     return float(value)
 
 
-def _instant(seconds: float) -> datetime:
+def instant(seconds: float) -> datetime:
+    """Return the instant that many seconds after the epoch."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def _kind(text: str) -> Literal["account", "dock"]:
     if text == "account":
         return "account"
-    _require(text == "dock", "sub")
+    require(text == "dock", "sub")
     return "dock"
+
+
+def _thumbprint(confirmation: Any) -> str:
+    require(isinstance(confirmation, dict) and set(confirmation) == {"jkt"}, "cnf")
+    text: str = confirmation["jkt"]
+    require(len(read_base64url(text)) == 32, "cnf")
+    return text
 
 
 def _uuid(text: str) -> UUID:
     value = UUID(text)
-    _require(str(value) == text, "sub")
+    require(str(value) == text, "sub")
     return value
 
 
-def _require(holds: bool, reason: str) -> None:
+def require(holds: bool, reason: str) -> None:
+    """Raise NotSignedInError for this reason unless it holds."""
     if not holds:
         raise NotSignedInError(reason)
 

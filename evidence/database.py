@@ -182,14 +182,25 @@ def reading(make_session: Sessions, *, by: Acting | None = None) -> Iterator[Ses
         session.flush()
 
 
+@contextmanager
+def standing_alone(make_session: Sessions) -> Iterator[Session]:
+    """Open a session each of whose statements is a transaction of its own, writing ones too.
+
+    For what the chain of custody does not record and what must stay though the rest fails: that a
+    proof was used.  Raises DatabaseAwayError.
+    """
+    with _away_told(), make_session() as session:
+        _stand_alone(session)
+        yield session
+
+
 def execute_alone(make_session: Sessions, statement: Executable) -> Sequence[Any]:
     """Execute one statement, a SELECT or one with RETURNING, as a transaction of its own; return its rows.
 
     One question to the database where a unit of work has three.  For what the chain of custody does
     not record.  Raises DatabaseAwayError.
     """
-    with _away_told(), make_session() as session:
-        _stand_alone(session)
+    with standing_alone(make_session) as session:
         return session.execute(statement).all()
 
 

@@ -26,6 +26,7 @@ from typing import Any
 
 import httpx2
 
+from auth import totp
 from evidence.errors import EvidenceError, SetupError
 from evidence.proof import package
 from transcode import ffmpeg, footage
@@ -66,6 +67,8 @@ class Story:
     url: str
     environment: Mapping[str, str]
     steps: list[Step] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Address -> what the authenticator of that account knows."""
 
     def seen(self, step: str, detail: str) -> None:
         """Add what was seen, tell it, and write story.json anew."""
@@ -152,8 +155,20 @@ def begin(folder: Path) -> Story:
     story = Story(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
     for agency, administrator, clerk in ((AGENCY, ADMIN, CLERK), (OFFICE, OFFICE_ADMIN, OFFICE_CLERK)):
         two = ("--administrator", f"Chief Admin <{administrator}>", "--administrator", f"City Clerk <{clerk}>")
-        story.run("init", "--agency", agency, *two)
+        told = story.run("init", "--agency", agency, *two)[-1]["result"]
+        story.secrets |= {made["email"]: made["secret"] for made in told["made"]}
     return story
+
+
+def _code(story: Story, email: str, *, later: int = 0) -> str:
+    """Read the account's authenticator, as its owner does."""
+    return totp.code(totp.from_base32(story.secrets[email]), totp.step_at(datetime.now(UTC)) + later)
+
+
+def _enrol(story: Story, email: str, *, profile: str) -> None:
+    """Give an account that is signed in a second factor."""
+    story.secrets[email] = story.run("account", "second-factor", "enrol", profile=profile)[-1]["result"]["secret"]
+    story.run("account", "second-factor", "confirm", "--totp", _code(story, email), profile=profile)
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
@@ -249,11 +264,11 @@ def _wait(done: Any, what: str, *, seconds: float) -> None:
 
 def people(story: Story) -> None:
     """Sign the administrator in, make a technician and an officer, and enrol a dock."""
-    story.run("sign-in", "--email", ADMIN, profile="admin")
-    story.run("sign-in", "--email", OFFICE_ADMIN, profile="office")
+    story.run("sign-in", "--email", ADMIN, "--totp", _code(story, ADMIN), profile="admin")
+    story.run("sign-in", "--email", OFFICE_ADMIN, "--totp", _code(story, OFFICE_ADMIN), profile="office")
     made = ("--email", ATTORNEY, "--name", "J. Okafor", "--role", "prosecutor")
-    story.run("sign-in", "--email", CLERK, profile="clerk")
-    story.run("sign-in", "--email", OFFICE_CLERK, profile="office-clerk")
+    story.run("sign-in", "--email", CLERK, "--totp", _code(story, CLERK), profile="clerk")
+    story.run("sign-in", "--email", OFFICE_CLERK, "--totp", _code(story, OFFICE_CLERK), profile="office-clerk")
     _account(story, *made, by="office", approved_by="office-clerk")
     story.run("sign-in", "--email", ATTORNEY, profile="attorney")
     for email, name, role, badge in (
@@ -263,6 +278,7 @@ def people(story: Story) -> None:
         more = ["--badge", badge] if badge else []
         _account(story, "--email", email, "--name", name, "--role", role, *more, by="admin", approved_by="clerk")
     story.run("sign-in", "--email", TECHNICIAN, profile="technician")
+    _enrol(story, TECHNICIAN, profile="technician")
     story.run("sign-in", "--email", OFFICER, profile="officer")
     story.run("dock", "enrol", "dock-1", profile="technician")
     story.run("trust", "--out", str(story.folder / "trust.json"))
@@ -389,6 +405,8 @@ def _keep_from_the_involved(story: Story, recording: Path) -> None:
 def _break_glass(story: Story, item: str) -> None:
     """Have an administrator refused, break the glass, watch, be told of to the other one, and reviewed."""
     signed_in = {"grant_type": "password", "username": ADMIN, "password": PASSWORD}
+    # The code of the next moment, which is taken as well: that of this one may have been used.
+    signed_in["totp"] = _code(story, ADMIN, later=1)
     with httpx2.Client(base_url=f"{story.url}/api/v1/", timeout=30) as client:
         token = client.post("tokens", json=signed_in).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
@@ -486,16 +504,17 @@ def alter_one_byte(source: Path, target: Path) -> str:
 
 def _stay(story: Story, items: Sequence[str], server: subprocess.Popen[bytes]) -> None:
     """Leave the server running and say what to try."""
-    answer = httpx2.post(
-        f"{story.url}/api/v1/tokens", json={"grant_type": "password", "username": TECHNICIAN, "password": PASSWORD}
-    )
+    # The code of the next moment, which is taken as well: that of this one may have been used.
+    asked = {"grant_type": "password", "username": TECHNICIAN, "password": PASSWORD}
+    asked["totp"] = _code(story, TECHNICIAN, later=1)
+    answer = httpx2.post(f"{story.url}/api/v1/tokens", json=asked).raise_for_status()
     token = answer.json()["access_token"]
     folder = story.folder
     print(  # noqa: T201
         f"""
 The evidence room answers at {story.url} (its interface: {story.url}/openapi.json).
 Three things to try, from another terminal in this folder. First its address and a token of the
-evidence technician, good for {answer.json()["expires_in"] // 60} minutes:
+evidence technician, good for {answer.json()["expires_in"] // 60} minutes, or 30 if nobody uses it:
 
      export EVIDENCE_URL={story.url}
      export EVIDENCE_TOKEN={token}

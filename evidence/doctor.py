@@ -17,6 +17,8 @@ import httpx2
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from auth.errors import ProviderAwayError
+from auth.providers import Provider
 from evidence import database, notices
 from evidence.clock import Clock, system_clock
 from evidence.custody.keys import SigningKeys
@@ -74,6 +76,7 @@ def examine(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Find
     yield from _agency_key(settings)
     yield from _space(settings)
     yield from _footage(settings)
+    yield from providers(settings, clock)
 
 
 def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
@@ -375,6 +378,37 @@ def _agency_key(settings: Settings) -> Iterator[Finding]:
 
 def _others_may_enter(folder: Path) -> bool:
     return bool(folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def providers(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Ask every identity provider for its description and keys, as the server would."""
+    for name, each in sorted(settings.auth.providers.items()):
+        provider, at, subject = Provider(name, each), clock(), f"provider {name}"
+        if not each.secret_is_readable():
+            yield Finding(
+                subject, "wrong", "The file with our secret there cannot be read.", "check client_secret_file"
+            )
+        try:
+            provider.description(at=at)
+        except ProviderAwayError as error:
+            yield Finding(
+                subject,
+                "wrong",
+                f"{each.issuer} does not describe itself as it should ({error.reason}): nobody can sign in there.",
+                "check the issuer, letter for letter, and the way there; keys that the server has count for a day",
+            )
+            continue
+        provider.keys.find("", at=at)
+        state = provider.keys.state()
+        if state.failing_since is not None:
+            yield Finding(
+                subject,
+                "wrong",
+                f"{each.issuer} answers, but gives no key that can be used.",
+                "its keys must be RSA of 2048 bits or more (RS256) or P-256 (ES256), each with an id of its own",
+            )
+            continue
+        yield Finding(subject, "well", f"{each.issuer} answers; {state.keys} of its keys can be used.")
 
 
 def _space(settings: Settings) -> Iterator[Finding]:

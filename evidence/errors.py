@@ -6,7 +6,8 @@ EvidenceError
 ├── InvalidError              what was sent cannot be understood or accepted
 │   ├── TooLargeError
 │   ├── OtherVersionError     the protocol is spoken in another version
-│   └── OtherContentError     the body is of a kind that is not taken here
+│   ├── OtherContentError     the body is of a kind that is not taken here
+│   └── ManifestError         what a dock signs of a recording is missing, not by it, or not of this one
 ├── ConflictError             the thing is in the wrong state for this
 │   ├── OffsetConflictError   an upload goes on at another byte than was sent
 │   ├── BusyError             somebody else is at it now; try again shortly
@@ -55,6 +56,10 @@ class OtherVersionError(InvalidError):
 
 class OtherContentError(InvalidError):
     """The body is of a kind that is not taken here."""
+
+
+class ManifestError(InvalidError):
+    """What a dock signs of a recording is missing, not signed by it, or not of this recording."""
 
 
 class ConflictError(EvidenceError):

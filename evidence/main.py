@@ -7,11 +7,13 @@ runs the application.  Without a room the application only describes itself (`ev
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from auth import http as auth_http
+from auth import sign_in_http
+from auth.single_sign_on import SignInDoors
 from evidence import __version__, api
 from evidence.api import problems
 from evidence.api.dependencies import AppRoom
@@ -44,6 +46,7 @@ def create_app(room: Room | None = None) -> FastAPI:
     app.add_middleware(RequestStamp)
     problems.install(app)
     app.include_router(auth_http.router(_doors), prefix="/api/v1", max_body_size=api.BODY_LIMIT)
+    app.include_router(sign_in_http.router(_sign_in_doors, _request_id), prefix="/api/v1", max_body_size=api.BODY_LIMIT)
     app.include_router(api.router())
     return app
 
@@ -65,7 +68,32 @@ async def _doors(room: AppRoom) -> auth_http.TokenDoors:
         unit_of_work=unit,
         tokens=room.tokens,
         recorder=room.recorder,
+        rules=room.settings.auth,
+        sealer=room.vault.keyring,
         clock=room.clock,
         audiences=(f"{room.settings.url}/api/v1/tokens", room.settings.auth.audience),
-        request_id=lambda asked: str(asked.state.request_id),
+        url=room.settings.url,
+        request_id=_request_id,
     )
+
+
+async def _sign_in_doors(room: AppRoom) -> SignInDoors:
+    """The same for sign-in at an identity provider."""
+
+    def unit() -> AbstractContextManager[Session]:
+        return unit_of_work(room.sessions)
+
+    return SignInDoors(
+        unit_of_work=unit,
+        tokens=room.tokens,
+        providers=room.providers,
+        sealer=room.vault.keyring,
+        rules=room.settings.auth,
+        recorder=room.recorder,
+        clock=room.clock,
+        url=room.settings.url,
+    )
+
+
+def _request_id(asked: Request) -> str:
+    return str(asked.state.request_id)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, make_url
 
 from auth.events import Recorder
 from auth.keys import KeyRing
+from auth.providers import Providers
 from auth.tokens import TokenIssuer
 from evidence import database
 from evidence.clock import Clock, system_clock
@@ -42,6 +43,7 @@ class Room:
     vault: Vault
     signing: SigningKeys
     tokens: TokenIssuer
+    providers: Providers
     recorder: Recorder
     clock: Clock
     origin: str
@@ -167,6 +169,7 @@ def _furnish(settings: Settings, url: str, engine: Engine, clock: Clock) -> Room
             life=settings.auth.token_life,
             leeway=settings.auth.leeway,
         ),
+        providers=Providers(settings.auth.providers),
         recorder=CustodyRecorder(),
         clock=clock,
         origin=origin,

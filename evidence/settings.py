@@ -177,6 +177,11 @@ class Settings(BaseSettings):
                 "EVIDENCE_S3_LOCK_MODE=GOVERNANCE lets an administrator of the store delete evidence; "
                 "use COMPLIANCE, or EVIDENCE_ENVIRONMENT=development for a trial"
             )
+        if self.environment == "production" and self.auth.second_factor == "optional":
+            raise ValueError(
+                "EVIDENCE_AUTH__SECOND_FACTOR=optional lets a password alone do what needs a second factor; "
+                "use required, or EVIDENCE_ENVIRONMENT=development for a trial"
+            )
         return self
 
     @property

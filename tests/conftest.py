@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+from auth import passwords
 from evidence.database import Sessions, close, connect, unit_of_work
 from evidence.database import sessions as session_factory
 from evidence.engines import postgres
@@ -85,6 +87,13 @@ def session(_shared_sessions: Sessions) -> Iterator[Session]:
     with suppress(EndError), unit_of_work(_shared_sessions) as session:
         yield session
         raise EndError
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests that cost little, for tests that make hundreds; tests/auth/test_passwords.py has the real ones."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "NOBODY", passwords.digest("nobody knows this one"))
 
 
 @pytest.fixture

@@ -90,6 +90,9 @@ def _by_role(asked: Asked) -> Decision:
                 return Decision(True, f"{role}: {'+'.join(alternative)}")
     if without_content:
         return without_content
+    for role in sorted(principal.set_aside):
+        if _alternatives(action, role):
+            missing.append(f"your role {role} does not count from this network address")
     return Decision(False, "; ".join(dict.fromkeys(missing)) or f"your role does not include {action}", content=False)
 
 

@@ -280,11 +280,11 @@ def _may_see(session: Session, request: ApprovalRequest, *, by: Principal, at: d
 
 
 def _might_decide(session: Session, request: ApprovalRequest, *, by: Principal, at: datetime) -> bool:
-    """Say whether the principal may decide the request once they have signed in afresh."""
+    """Say whether the principal may decide the request once they have proved their second factor afresh."""
     document = read(request)
     manage_classes(session)
     about = _act(document).about(session, at=at)
-    fresh = replace(by, signed_in_at=at)
+    fresh = replace(by, strong_at=at)
     return _refusal_to_decide(fresh, request, about, reason=document["reason"], at=at) is None
 
 

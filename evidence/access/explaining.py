@@ -65,10 +65,11 @@ def _decide(account: Account, held: frozenset[Role], action: Action, thing: Thin
         roles=held,
         name=account.name,
         method="explained",
-        signed_in_at=at,
+        strong_at=at,
         badge=account.badge,
     )
-    # Of somebody who says why, just signed in: what is asked is whom the rules let near, not how they ask.
+    # Of somebody who says why and has just proved their second factor: what is asked is whom the rules let near,
+    # not how they ask.
     return access.allow(principal, action, thing, at=at, reason="any")
 
 

@@ -11,7 +11,7 @@ from evidence.cases.standing import CaseStanding
 from evidence.items.models import AccessClass
 
 FRESH = timedelta(minutes=15)
-"""How long a sign-in counts as just proved, for the acts that ask for it (`step`)."""
+"""How long a second factor counts as just proved, for the acts that ask for it (`step`)."""
 
 NOBODY: frozenset[UUID] = frozenset()
 
@@ -26,7 +26,9 @@ class Thing:
 
     agency_id: UUID
     officer_badge: str | None = None
-    """The recording officer as the dock or person named them."""
+    """The recording officer as the dock or person named them, where that is all there is."""
+    officer_id: UUID | None = None
+    """The account whose recording it is, by roster or decision."""
     brought_by: UUID | None = None
     """Whoever opened the upload or the case."""
     account_id: UUID | None = None
@@ -82,7 +84,8 @@ def _own(asked: Asked) -> bool:
 def is_recorder(asked: Asked) -> bool:
     """Say whether the principal is the recording officer of the item."""
     badge = asked.principal.badge
-    return badge is not None and badge == asked.thing.officer_badge
+    said = badge is not None and badge == asked.thing.officer_badge
+    return said or asked.thing.officer_id == asked.principal.id
 
 
 def _self(asked: Asked) -> bool:
@@ -116,9 +119,8 @@ def _why(asked: Asked) -> bool:
 
 
 def _step(asked: Asked) -> bool:
-    # Until second factors exist this is a fresh sign-in, not a second factor; auth/README.md says so.
-    signed_in = asked.principal.signed_in_at
-    return signed_in is not None and timedelta(0) <= asked.at - signed_in <= FRESH
+    proved = asked.principal.strong_at
+    return proved is not None and timedelta(0) <= asked.at - proved <= FRESH
 
 
 def _separate(asked: Asked) -> bool:
@@ -168,7 +170,8 @@ SAID: Mapping[str, str] = {
     "disc": "it was not disclosed to you, or the disclosure has ended",
     "rel": "it was not released to the public",
     "why": "a reason is required and none was given",
-    "step": "this needs a sign-in of the last 15 minutes",
+    "step": "this needs your second factor, proved in the last 15 minutes (`evidence step-up`; to have one: "
+    "`evidence account second-factor enrol`)",
     "sod": "nobody may do this to what is their own: their account, recording, request or work, "
     "or an incident they are listed in",
     "nohold": "it is on legal hold or belongs to an open case",

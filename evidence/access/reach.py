@@ -82,7 +82,7 @@ def behind_glass(session: Session, principal: Principal, named: str, *, at: date
     """Return the item of that id or number, of one's own agency, to break the glass before it.
 
     Raises NotFoundError and ConflictError as `item`; RefusedError for whoever has no such right, no
-    fresh sign-in, or has to make their statement first.
+    second factor just proved, or has to make their statement first.
     """
     if not principal.roles & gates.GLASS_ROLES:
         raise _refused("break-glass", "your role does not include it")
@@ -221,9 +221,9 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
 def again(session: Session, principal: Principal, action: Action, item_id: UUID, *, at: datetime) -> Seen:
     """Reach the item once more for an act that began before and only goes on. Raises what `item` raises.
 
-    Why, and a fresh sign-in, were asked when it began.
+    Why, and a second factor just proved, were asked when it began.
     """
-    return item(session, replace(principal, signed_in_at=at), action, str(item_id), at=at, reason="as it began")
+    return item(session, replace(principal, strong_at=at), action, str(item_id), at=at, reason="as it began")
 
 
 def thing(session: Session, of: EvidenceItem, *, at: datetime) -> Thing:
@@ -242,7 +242,9 @@ def things(session: Session, of: Collection[EvidenceItem], *, at: datetime) -> d
     return {
         each.id: Thing(
             agency_id=each.agency_id,
-            officer_badge=each.officer_badge,
+            # Once there is a roster a badge is a claim to be checked, and counts for nobody by itself.
+            officer_badge=each.officer_badge if each.officer_basis == "said" else None,
+            officer_id=each.officer_id,
             brought_by=each.received_from_id,
             cases=cases[each.id],
             supervisors=supervisors[each.unit_id] if each.unit_id else NOBODY,

@@ -124,8 +124,10 @@ def _condition(
 
 
 def _own_item(principal: Principal, _at: datetime) -> ColumnElement[bool]:
-    brought = EvidenceItem.received_from_id == principal.id
-    return brought if principal.badge is None else or_(brought, EvidenceItem.officer_badge == principal.badge)
+    mine = or_(EvidenceItem.received_from_id == principal.id, EvidenceItem.officer_id == principal.id)
+    if principal.badge is None:
+        return mine
+    return or_(mine, and_(EvidenceItem.officer_basis == "said", EvidenceItem.officer_badge == principal.badge))
 
 
 def _own_case(principal: Principal, _at: datetime) -> ColumnElement[bool]:

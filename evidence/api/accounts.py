@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from auth import accounts, roles
+from auth import accounts, identities, lockouts, recovery, roles
 from auth.errors import UnknownError
 from auth.http import PrincipalShown
 from auth.models import Account
@@ -34,7 +34,13 @@ class AccountRequest(BaseModel):
 
     email: str = Field(max_length=254, examples=["r.alvarez@police.example"])
     name: str = Field(max_length=120, examples=["Rosa Alvarez"])
-    password: SecretStr = Field(description="At least 12 characters, not the name or address.")
+    password: SecretStr | None = Field(default=None, description="At least 12 characters, not the name or address.")
+    provider: str | None = Field(
+        default=None, max_length=40, description="Instead of a password: the identity provider to sign in at."
+    )
+    subject: str | None = Field(
+        default=None, max_length=255, description="Who it is there; none: whoever proves this e-mail address there."
+    )
     badge: str | None = Field(default=None, max_length=40, examples=["4471"])
     roles: list[Role] = Field(
         default_factory=list,
@@ -43,10 +49,28 @@ class AccountRequest(BaseModel):
     )
 
 
+class IdentityRequest(BaseModel):
+    """Where an account's person may sign in as well: as the owner of the account's e-mail address there."""
+
+    provider: str = Field(max_length=40, examples=["city"])
+
+
 class SuspensionRequest(BaseModel):
     """Why an account may come in no more."""
 
     reason: str = Field(min_length=1, max_length=500, examples=["Left the agency"])
+
+
+class ReleaseRequest(BaseModel):
+    """Why an account, or a network address, is let in again."""
+
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", examples=["Called in, number checked"])
+
+
+class SourceReleaseRequest(ReleaseRequest):
+    """Which network address is let in again, and why."""
+
+    source: str = Field(min_length=1, max_length=100, examples=["192.0.2.7"])
 
 
 class AccountShown(BaseModel):
@@ -59,6 +83,7 @@ class AccountShown(BaseModel):
     roles: list[Role] = Field(description="Held at this moment.")
     created_at: datetime
     suspended_at: datetime | None
+    locked_at: datetime | None = Field(description="Since when it is locked out, until an administrator releases it.")
 
 
 class AccountMade(AccountShown):
@@ -100,7 +125,9 @@ def create_account(
         agency_id=principal.agency_id,
         email=asked.email,
         name=asked.name,
-        password=asked.password.get_secret_value(),
+        password=None if asked.password is None else asked.password.get_secret_value(),
+        provider=room.providers.expected(asked.provider) if asked.provider is not None else None,
+        subject=asked.subject,
         badge=asked.badge,
         by=principal,
         at=at,
@@ -148,13 +175,37 @@ def list_accounts(
     principal: AccountKeeper,
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
+    email: Annotated[str | None, Query(max_length=254, description="Only the account with this address.")] = None,
 ) -> AccountPage:
     """List the accounts of your agency, suspended ones included."""
-    found = accounts.page(session, principal.agency_id, after=paging.after(cursor), limit=limit)
+    found = accounts.page(session, principal.agency_id, after=paging.after(cursor), limit=limit, email=email)
     if len(found) == limit:
         paging.link_next(request, response, found[-1].id)
     held = roles.roles_by_account(session, [each.id for each in found], at=room.clock())
-    return AccountPage(accounts=[shown(each, held[each.id]) for each in found])
+    locked = lockouts.accounts_locked(session, [each.id for each in found])
+    return AccountPage(accounts=[shown(each, held[each.id], locked_at=locked.get(each.id)) for each in found])
+
+
+@router.post("/accounts/{account_id}/identities", status_code=201)
+def expect_identity(
+    account_id: UUID,
+    asked: IdentityRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    request_id: RequestId,
+) -> AccountShown:
+    """Let the person of an account of your agency sign in at an identity provider, which has to vouch for its address.
+
+    Who that is cannot be said here: so no administrator can make somebody's account their own.
+    """
+    at = room.clock()
+    account = accounts.in_agency(session, account_id, principal.agency_id)
+    provider = room.providers.named(asked.provider)
+    identities.expect(
+        session, room.recorder, account, provider, subject=None, by=principal, at=at, request_id=request_id
+    )
+    return shown(account, roles.held(session, account.id, at=at))
 
 
 @router.post("/accounts/{account_id}/suspend")
@@ -170,10 +221,49 @@ def suspend_account(
     at = room.clock()
     account = accounts.in_agency(session, account_id, principal.agency_id)
     accounts.suspend(session, room.recorder, account, by=principal, at=at, request_id=request_id, reason=asked.reason)
+    locked = lockouts.accounts_locked(session, [account.id])
+    return shown(account, roles.held(session, account.id, at=at), locked_at=locked.get(account.id))
+
+
+@router.post("/accounts/{account_id}/release")
+def release_account(
+    account_id: UUID,
+    asked: ReleaseRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    request_id: RequestId,
+) -> AccountShown:
+    """Let an account of your agency in again that was locked out, or idle for too long."""
+    at = room.clock()
+    account = accounts.in_agency(session, account_id, principal.agency_id)
+    recovery.release(session, room.recorder, account, by=principal, at=at, request_id=request_id, reason=asked.reason)
     return shown(account, roles.held(session, account.id, at=at))
 
 
-def shown(account: Account, held: frozenset[Role]) -> AccountShown:
+@router.post("/sources/release", status_code=204)
+def release_source(
+    asked: SourceReleaseRequest,
+    room: AppRoom,
+    session: DatabaseSession,
+    principal: AccountKeeper,
+    request_id: RequestId,
+) -> None:
+    """Let a network address in again that was locked out after too many failed sign-ins or enrolment codes."""
+    released = recovery.release_source(
+        session,
+        room.recorder,
+        asked.source,
+        by=principal,
+        at=room.clock(),
+        request_id=request_id,
+        reason=asked.reason,
+    )
+    if not released:
+        raise UnknownError("No such network address is locked out.")
+
+
+def shown(account: Account, held: frozenset[Role], *, locked_at: datetime | None = None) -> AccountShown:
     """Say what an administrator may know of an account: never anything of its password."""
     return AccountShown(
         id=account.id,
@@ -183,4 +273,5 @@ def shown(account: Account, held: frozenset[Role]) -> AccountShown:
         roles=sorted(held),
         created_at=account.created_at,
         suspended_at=account.suspended_at,
+        locked_at=locked_at,
     )

@@ -15,7 +15,7 @@ from evidence.cases import numbering
 router = APIRouter(tags=["Agency"])
 
 Member = Annotated[Principal, Depends(Guard("case.read"))]
-# The one right that only an agency's administrator has, and only after a fresh sign-in.
+# The one right that only an agency's administrator has, and only with a second factor just proved.
 Administrator = Annotated[Principal, Depends(Guard("users.manage"))]
 
 

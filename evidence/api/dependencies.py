@@ -11,9 +11,11 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from auth import sessions as sign_ins
-from auth.http import bearer_token
+from auth import single_sign_on
+from auth.http import shown_by, source_of
 from auth.principals import Principal
-from evidence.database import reading, unit_of_work
+from auth.provider_tokens import read_machine_token
+from evidence.database import execute_alone, standing_alone, unit_of_work
 from evidence.room import Room
 
 
@@ -33,13 +35,32 @@ async def request_id(request: Request) -> str:
 RequestId = Annotated[str, Depends(request_id)]
 
 
+async def source(request: Request) -> str | None:
+    """Return the network address the request came from."""
+    return source_of(request)
+
+
+Source = Annotated[str | None, Depends(source)]
+
+
 def current_principal(request: Request, room: AppRoom) -> Principal:
     """Return who asks, as the database knows them now. Raises NotSignedInError.
 
-    By a session of its own, so that nobody's is open while a body streams in.
+    By a session of its own, so that nobody's is open while a body streams in, or a provider's keys are fetched.
+    That a person's sign-in is used is noted once a minute, by one statement.
     """
-    with reading(room.sessions) as session:
-        return sign_ins.identify(session, bearer_token(request), room.tokens.verifier, at=room.clock())
+    shown, at, source = shown_by(request, url=room.settings.url), room.clock(), source_of(request)
+    machine = None
+    if shown.proof is None:
+        machine = read_machine_token(shown.token, room.providers, at=at, leeway=room.tokens.leeway)
+    rules = room.settings.auth
+    with standing_alone(room.sessions) as session:
+        if machine is not None:
+            return single_sign_on.identify_machine(session, machine, at=at, rules=rules, source=source)
+        known = sign_ins.recognise(session, shown, room.tokens.verifier, at=at, rules=rules, source=source)
+    if known.note_use is not None:
+        execute_alone(room.sessions, known.note_use)
+    return known.principal
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

@@ -7,11 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from auth import machines
+from auth import dock_keys, local_sign_in, machines
+from auth.errors import EnrolmentCodeError, NotSignedInError
 from auth.principals import Principal
 from evidence.api import paging
-from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId, SessionAtTheDoor
+from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId, Source
 from evidence.api.guards import Guard
+from evidence.database import unit_of_work
 
 router = APIRouter(tags=["Docks"])
 
@@ -52,6 +54,17 @@ class RetirementRequest(BaseModel):
     reason: str = Field(min_length=1, max_length=500, examples=["Replaced"])
 
 
+class NewKey(BaseModel):
+    """A dock's new key, vouched for twice; evidence/proof/FORMAT.md has both statements."""
+
+    statement: str = Field(
+        max_length=8192, description="A JWT signed ES256 with the dock's present key that names the new one (`jwk`)."
+    )
+    answer: str = Field(
+        max_length=8192, description="A JWT signed ES256 with the new key that names the statement by its digest."
+    )
+
+
 class DockShown(BaseModel):
     """One dock of the agency."""
 
@@ -90,17 +103,49 @@ def invite_dock(
 
 
 @router.post("/docks", status_code=201)
-def enrol_dock(asked: EnrolmentRequest, room: AppRoom, session: SessionAtTheDoor, request_id: RequestId) -> DockShown:
+def enrol_dock(asked: EnrolmentRequest, room: AppRoom, request_id: RequestId, source: Source) -> DockShown:
     """Enrol a dock: its public key, against a one-time code. The code is what is asked for instead of a token."""
-    dock = machines.enrol(
-        session,
-        room.recorder,
-        code=asked.code,
-        name=asked.name,
-        public_key=asked.public_key,
-        at=room.clock(),
-        request_id=request_id,
-    )
+    at = room.clock()
+    try:
+        with unit_of_work(room.sessions) as session:
+            local_sign_in.require_enrolment_open(session, source)
+            dock = machines.enrol(
+                session,
+                room.recorder,
+                code=asked.code,
+                name=asked.name,
+                public_key=asked.public_key,
+                at=at,
+                request_id=request_id,
+            )
+            return DockShown.model_validate(dock)
+    except EnrolmentCodeError:
+        with unit_of_work(room.sessions) as session:
+            local_sign_in.refuse_enrolment(
+                session, room.recorder, rules=room.settings.auth, source=source, at=at, request_id=request_id
+            )
+        raise
+
+
+@router.post("/docks/{dock_id}/key")
+def replace_dock_key(dock_id: UUID, asked: NewKey, room: AppRoom, request_id: RequestId, source: Source) -> DockShown:
+    """Give a dock another key. What its present key signs is asked for instead of a token; that key is over at once."""
+    with unit_of_work(room.sessions) as session:
+        dock = dock_keys.replace(
+            session,
+            room.recorder,
+            dock_id,
+            statement=asked.statement,
+            answer=asked.answer,
+            audiences=(f"{room.settings.url}/api/v1/docks/{dock_id}/key",),
+            at=room.clock(),
+            leeway=room.tokens.leeway,
+            request_id=request_id,
+            source=source,
+        )
+    # The refusal is on record by now: it was committed.
+    if dock is None:
+        raise NotSignedInError("key not replaced")
     return DockShown.model_validate(dock)
 
 

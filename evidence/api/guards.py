@@ -65,8 +65,21 @@ class Guard(AnyGuard):
             )
             raise RefusedError(
                 f"{self.action} is refused: {decision.reason}.",
-                next_step="Sign in again if it asks for a fresh sign-in; else ask your agency's administrator.",
+                next_step="Prove your second factor if that is what it asks for; else ask your agency's administrator.",
             )
+        return principal
+
+
+class TechniciansGuard(Guard):
+    """The same for what is the evidence technician's alone, whoever else may do the act to some items."""
+
+    async def __call__(self, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId) -> Principal:
+        """Return the technician, or record the refusal and raise RefusedError."""
+        await super().__call__(room, principal, request_id)
+        if "evidence_tech" not in principal.roles:
+            reason = "this is for evidence technicians"
+            await run_in_threadpool(record_refusal, room, principal, self.action, request_id=request_id, reason=reason)
+            raise RefusedError(f"{self.action} is refused: {reason}.", next_step="Ask your evidence technician.")
         return principal
 
 

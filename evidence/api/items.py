@@ -63,6 +63,11 @@ class ItemContent(BaseModel):
     )
     camera: str | None
     officer: str | None = Field(description="Badge, as the dock or person named it.")
+    officer_account: UUID | None = Field(description="Whose recording it is, by the roster or by decision.")
+    officer_basis: str = Field(
+        description="How that is known: `said` (the badge is all there is), `roster`, `reassigned` by a person, or "
+        "`unresolved`: it is on the worklist."
+    )
     incident: str | None
     media: dict[str, Any] | None = Field(description="What was read from the footage.")
     media_note: str | None = Field(description="Why nothing, or not everything, could be read from it.")
@@ -141,6 +146,8 @@ def shown(item: EvidenceItem, *, content: bool) -> ItemShown:
         recorded_at=item.recorded_at,
         camera=item.camera_serial,
         officer=item.officer_badge,
+        officer_account=item.officer_id,
+        officer_basis=item.officer_basis,
         incident=item.incident,
         media=item.media,
         media_note=item.media_note,

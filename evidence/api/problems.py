@@ -27,6 +27,7 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.TooLargeError: (413, "too-large", "Too large"),
     errors.OtherVersionError: (412, "other-version", "Another version"),
     errors.OtherContentError: (415, "other-content", "Not taken here"),
+    errors.ManifestError: (422, "manifest", "Not signed by the dock as it must be"),
     errors.InvalidError: (400, "invalid", "Cannot be accepted"),
     errors.OffsetConflictError: (409, "offset-conflict", "The upload goes on at another byte"),
     errors.BusyError: (423, "busy", "Somebody else is at it"),
@@ -39,6 +40,11 @@ STATUS: Mapping[type[Exception], tuple[int, str, str]] = {
     DatabaseAwayError: (503, "unavailable", "A part does not answer"),
     errors.SetupError: (503, "setup", "The installation is not ready"),
     auth_errors.NotSignedInError: (401, "not-signed-in", "Not signed in"),
+    auth_errors.SecondFactorNeededError: (401, "second-factor-needed", "A second factor is needed"),
+    auth_errors.NewPasswordNeededError: (401, "new-password-needed", "A new password is needed"),
+    auth_errors.BannerError: (403, "banner-not-acknowledged", "The system-use notice was not acknowledged"),
+    auth_errors.ProviderAwayError: (503, "unavailable", "A part does not answer"),
+    auth_errors.RenewingError: (409, "conflict", "In the wrong state for this"),
     auth_errors.NotPermittedError: (403, "refused", "Not permitted"),
     auth_errors.EnrolmentCodeError: (403, "refused", "Not permitted"),
     auth_errors.UnknownError: (404, "not-found", "No such thing"),
@@ -136,15 +142,22 @@ def _expected(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, errors.BusyError):
         headers["Retry-After"] = "2"
+    elif isinstance(error, auth_errors.ProviderAwayError):
+        headers["Retry-After"] = "60"
+        log.warning("identity provider away", reason=error.reason)
     elif isinstance(error, auth_errors.NotSignedInError):
+        headers["WWW-Authenticate"] = error.challenge
+    elif status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     next_step = getattr(error, "next_step", "")
     if isinstance(error, auth_errors.NotSignedInError):
-        next_step = "Ask POST /api/v1/tokens for a new token."
         log.info("not signed in", reason=error.reason)  # one of auth's own few words, never what was sent
     if status >= 500:
         log.warning("answered", status=status, kind=type(error).__name__, cause=type(error.__cause__).__name__)
-    return problem(request, status, slug=slug, title=title, detail=str(error), next_step=next_step, headers=headers)
+    members: Mapping[str, Any] = getattr(error, "members", {})  # what this kind of error lists, such as lines
+    return problem(
+        request, status, slug=slug, title=title, detail=str(error), next_step=next_step, headers=headers, **members
+    )
 
 
 def _unreadable(request: Request, error: Exception) -> JSONResponse:

@@ -95,6 +95,9 @@ ContentType = Annotated[str | None, Header()]
 UploadChecksum = Annotated[
     str | None, Header(description="`sha256`, `sha1` or `md5`, a space, and the digest in base64.")
 ]
+UploadManifest = Annotated[
+    str | None, Header(description="Of a dock: what it is about to send, signed with its key (JWS, ES256).")
+]
 
 TUS = [Depends(speaks_tus)]
 
@@ -146,6 +149,7 @@ async def open_upload(
     request_id: RequestId,
     upload_length: Annotated[str | None, Header()] = None,
     upload_metadata: Annotated[str, Header()] = "",
+    upload_manifest: UploadManifest = None,
     content_type: ContentType = None,
     upload_checksum: UploadChecksum = None,
 ) -> Response:
@@ -156,6 +160,7 @@ async def open_upload(
         by=principal,
         size=_length(request, upload_length),
         announced=upload_metadata,
+        signed=upload_manifest,
         request_id=request_id,
     )
     upload_id = UploadId(upload.id)

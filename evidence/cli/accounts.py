@@ -1,7 +1,9 @@
-"""`evidence sign-in`, `evidence sign-out` and `evidence account`: accounts and who is signed in."""
+"""`evidence account`: the accounts of your agency, and your own."""
 
+import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,60 +11,30 @@ from evidence.cli import profiles, secret_input
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
-from evidence.cli.profiles import Profile, ProfileName
+from evidence.cli.profiles import ProfileName
 from evidence.cli.secret_input import PasswordFile
 from evidence.cli.sending import DryRun
-from evidence.clock import system_clock
-from evidence.errors import InvalidError, RefusedError
+from evidence.errors import InvalidError, NotFoundError
+
+if TYPE_CHECKING:
+    from evidence.docking.connection import Connection
+
+OWN_FACTOR = "/api/v1/accounts/me/second-factor"
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    command(app, "sign-in")(sign_in)
-    command(app, "sign-out")(sign_out)
-    noun = typer.Typer(help="Accounts of your agency.", no_args_is_help=True, rich_markup_mode=None)
+    noun = typer.Typer(help="Accounts of your agency, and your own.", no_args_is_help=True, rich_markup_mode=None)
     command(noun, "create", noun="account")(create)
     command(noun, "roles", noun="account")(change_roles)
+    command(noun, "release", noun="account")(release)
+    command(noun, "password", noun="account")(change_password)
+    factor = typer.Typer(help="Your own second factor.", no_args_is_help=True, rich_markup_mode=None)
+    command(factor, "enrol", noun="account second-factor")(enrol)
+    command(factor, "confirm", noun="account second-factor")(confirm)
+    command(factor, "recovery-codes", noun="account second-factor")(recovery_codes)
+    noun.add_typer(factor, name="second-factor")
     app.add_typer(noun, name="account")
-
-
-def sign_in(
-    out: Output,
-    email: Annotated[str, typer.Option("--email", help="The account's address.", prompt=True)],
-    url: Annotated[str | None, typer.Option("--url", help="Address of the evidence room.")] = None,
-    password_file: PasswordFile = None,
-    profile: ProfileName = "default",
-) -> None:
-    """Sign in; the token is kept for the commands that follow, until it ends or you sign out."""
-    from evidence.docking.connection import Connection, read_json
-    from evidence.docking.identity import TOKENS, token_of
-
-    address = profiles.url_for(profile, url)
-    password = secret_input.given(password_file)
-    if password is None:
-        password = secret_input.asked(f"Password of {email} at {address}: ")
-    with Connection(address) as connection:
-        form = {"grant_type": "password", "username": email, "password": password}
-        try:
-            token, life = token_of(read_json(connection.request("POST", TOKENS, data=form)))
-        except RefusedError as error:
-            raise RefusedError(
-                "the e-mail address or the password is wrong",
-                next_step="try again; an administrator of your agency can say whether the account is good",
-            ) from error.__cause__
-    expires = system_clock() + life
-    profiles.keep(profile, Profile(url=address, email=email, token=token, expires=expires.isoformat()))
-    out.say(f"Signed in to {address} as {email} until {expires:%H:%M} UTC.")
-    out.sum_up(url=address, email=email, profile=profile, expires=expires.isoformat())
-
-
-def sign_out(out: Output, profile: ProfileName = "default") -> ExitCode:
-    """Forget the token on this machine."""
-    if not profiles.forget(profile):
-        out.say("You were not signed in.")
-        return ExitCode.NOTHING_TO_DO
-    out.say("Signed out.")
-    return ExitCode.OK
 
 
 def create(
@@ -72,17 +44,29 @@ def create(
     role: Annotated[list[str], typer.Option("--role", help="Role; may be given several times.")],
     badge: Annotated[str | None, typer.Option("--badge", help="Badge number.")] = None,
     password_file: PasswordFile = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Instead of a password: the identity provider to sign in at.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="Who it is there. [default: the owner of the address]")
+    ] = None,
     dry_run: DryRun = False,
     profile: ProfileName = "default",
 ) -> ExitCode:
-    """Create an account in your agency; without a password given, one is made and shown once."""
+    """Create an account in your agency; without a password or provider given, a password is made and shown once."""
     require_roles(role)
+    if provider is not None and password_file is not None:
+        raise InvalidError("an account has a password or signs in at a provider", next_step="give one of them")
     out.plan([Step(act="create", name=email, why=", ".join(role))], dry_run=dry_run)
     if dry_run:
         out.sum_up(ExitCode.OK, "dry_run")
         return ExitCode.OK
-    password, made = secret_input.given_or_made(password_file)
-    asked = {"email": email, "name": name, "password": password, "badge": badge, "roles": role}
+    asked: dict[str, object] = {"email": email, "name": name, "badge": badge, "roles": role}
+    made: dict[str, str] = {}
+    if provider is None:
+        asked["password"], made = secret_input.given_or_made(password_file)
+    else:
+        asked |= {"provider": provider, "subject": subject}
     with profiles.signed_in(profile) as connection:
         account = connection.post("/api/v1/accounts", asked)
     out.say(f"{account['email']} is an account.")
@@ -116,6 +100,104 @@ def _say_it_waits(out: Output, waiting: dict[str, Any]) -> None:
         "The roles wait until another administrator approves them:",
         f"  evidence approval approve {waiting['id']}",
     )
+
+
+def release(
+    out: Output,
+    email: Annotated[str, typer.Argument(help="The account's address.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it enters the chain of custody.")],
+    profile: ProfileName = "default",
+) -> None:
+    """Let an account in again that was locked out, or idle for too long."""
+    with profiles.signed_in(profile) as connection:
+        found = connection.get("/api/v1/accounts", email=email)["accounts"]
+        if not found:
+            raise NotFoundError(f"your agency has no account {email}", next_step="check the address")
+        account = connection.post(f"/api/v1/accounts/{found[0]['id']}/release", {"reason": reason})
+    out.say(f"{account['email']} may come in again.")
+    out.sum_up(account=account["id"], email=account["email"])
+
+
+def change_password(
+    out: Output,
+    password_file: PasswordFile = None,
+    new_password_file: Annotated[
+        Path | None, typer.Option("--new-password-file", help="File with the new password in its first line.")
+    ] = None,
+    profile: ProfileName = "default",
+) -> None:
+    """Change your own password; your other sessions end."""
+    old = secret_input.given(password_file)
+    if old is None:
+        old = secret_input.asked("Your password: ")
+    if new_password_file is not None:
+        new = secret_input.first_line(new_password_file)
+    else:
+        new = secret_input.asked("New password: ", what="a new password", how="give --new-password-file")
+        if secret_input.asked("Again: ") != new:
+            raise InvalidError("the two are not the same", next_step="run the command again")
+    with profiles.signed_in(profile) as connection:
+        connection.request("POST", "/api/v1/accounts/me/password", json={"password": old, "new_password": new})
+    out.say("Your password is changed; your other sessions have ended.")
+
+
+def enrol(out: Output, profile: ProfileName = "default") -> None:
+    """Get a second factor for your account: an authenticator on your phone, confirmed with a code of it."""
+    with profiles.signed_in(profile) as connection:
+        offered = connection.post(OWN_FACTOR, None)
+        show_factor(out, offered)
+        if not sys.stdin.isatty():
+            out.say("It counts when you confirm it: evidence account second-factor confirm --totp CODE")
+            out.sum_up(**offered)
+            return
+        codes = _confirm(connection, secret_input.asked("Code that it shows: "))
+    show_codes(out, codes)
+    out.sum_up(recovery_codes=codes)
+
+
+def confirm(
+    out: Output,
+    totp: secret_input.Totp = None,
+    totp_file: secret_input.TotpFile = None,
+    profile: ProfileName = "default",
+) -> None:
+    """Confirm the second factor that you were offered; it counts from now on."""
+    with profiles.signed_in(profile) as connection:
+        given = secret_input.factor(totp, totp_file, None)
+        code = (
+            given["totp"] if given else secret_input.asked("Code that it shows: ", what="its code", how="give --totp")
+        )
+        codes = _confirm(connection, code)
+    show_codes(out, codes)
+    out.sum_up(recovery_codes=codes)
+
+
+def recovery_codes(out: Output, profile: ProfileName = "default") -> None:
+    """Get new recovery codes; those you have count no longer."""
+    with profiles.signed_in(profile) as connection:
+        codes = connection.post("/api/v1/accounts/me/recovery-codes", None)["recovery_codes"]
+    show_codes(out, codes)
+    out.sum_up(recovery_codes=codes)
+
+
+def _confirm(connection: "Connection", code: str) -> list[str]:
+    codes: list[str] = connection.post(f"{OWN_FACTOR}/confirm", {"totp": code})["recovery_codes"]
+    return codes
+
+
+def show_factor(out: Output, offered: Any) -> None:
+    """Tell people what their authenticator needs, this once."""
+    out.say(
+        "For the authenticator, shown only now:",
+        f"  {offered['uri']}",
+        f"  or typed in: {offered['secret']} (time-based, six digits, 30 seconds)",
+    )
+
+
+def show_codes(out: Output, codes: Sequence[str]) -> None:
+    """Tell people their recovery codes, this once."""
+    out.say("Recovery codes, shown only now; each stands in for your authenticator once:")
+    out.say(*(f"  {code}" for code in codes))
 
 
 def require_roles(given: Sequence[str]) -> None:

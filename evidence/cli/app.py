@@ -24,6 +24,7 @@ def build() -> typer.Typer:
         admin,
         agency,
         approvals,
+        cameras,
         cases,
         demo,
         docks,
@@ -36,6 +37,7 @@ def build() -> typer.Typer:
         restrictions,
         server,
         setup,
+        signing_in,
         trust,
         units,
         verification,
@@ -52,8 +54,8 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    people = (admin, agency, accounts, units, approvals)
-    held = (docks, items, cases, restrictions, incidents, glass)
+    people = (admin, signing_in, agency, accounts, units, approvals)
+    held = (docks, cameras, items, cases, restrictions, incidents, glass)
     for module in (demo, setup, server, doctor, *people, trust, *held, exports, verification, openapi):
         module.add_to(tree)
     return tree

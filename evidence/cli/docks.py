@@ -33,11 +33,14 @@ HIGHEST_RATE = 10**12
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    noun = typer.Typer(help="Docking stations: enrol, upload, status.", no_args_is_help=True, rich_markup_mode=None)
+    noun = typer.Typer(
+        help="Docking stations: enrol, upload, status, key.", no_args_is_help=True, rich_markup_mode=None
+    )
     command(noun, "code", noun="dock")(make_code)
     command(noun, "enrol", noun="dock")(enrol)
     command(noun, "upload", noun="dock")(upload)
     command(noun, "status", noun="dock")(show_status)
+    command(noun, "rotate", noun="dock")(rotate_key)
     app.add_typer(noun, name="dock")
 
 
@@ -166,6 +169,16 @@ def upload(
         return sending.carry_out(out, sender, planned, dry_run=dry_run, again=again, failed=failed, receipts=receipts)
 
 
+def rotate_key(out: Output, dock: DockName = None) -> None:
+    """Replace this dock's key: the present one vouches for the next and is over at once. Harmless to repeat."""
+    from evidence.docking.rotation import rotate
+
+    renewed = rotate(_dock_folder(dock), clock=system_clock)
+    out.say(f"{renewed.name} has another key. Its fingerprint: {renewed.fingerprint}")
+    out.remark("Compare the fingerprint with what the evidence room shows for this dock.")
+    out.sum_up(dock=renewed.name, id=renewed.id, url=renewed.url, fingerprint=renewed.fingerprint)
+
+
 def show_status(out: Output, dock: DockName = None) -> None:
     """Show the docks enrolled here and what each has sent."""
     from evidence.docking.identity import enrolled
@@ -240,7 +253,8 @@ def _sending_as(home: Path, out: Output, *, patience: timedelta, rate: int | Non
     from evidence.docking.upload import Sender
 
     dock = Dock.read(home)
-    token = DockToken(dock, DockKey.load(home), clock=system_clock)
+    key = DockKey.load(home)
+    token = DockToken(dock, key, clock=system_clock)
     trusted = read_trust((home / "trust.json").read_bytes())
     with Connection(dock.url, token) as connection, UploadState(home / "uploads.sqlite") as state:
         yield Sender(
@@ -253,4 +267,5 @@ def _sending_as(home: Path, out: Output, *, patience: timedelta, rate: int | Non
             pace=Pace(rate),
             clock=system_clock,
             patience=patience,
+            sign=lambda size, said: key.manifest(dock.id, size, said, at=system_clock()),
         )

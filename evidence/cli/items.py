@@ -38,7 +38,7 @@ LONG_FACTS = ("media",)
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Evidence items: list, show, add, download, watch; incidents and references.",
+        help="Evidence items: list, show, add, download, watch, reassign; incidents and references.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -49,6 +49,7 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "watch", noun="item")(watch)
     command(noun, "incident", noun="item")(labels.item_incident)
     command(noun, "reference", noun="item")(labels.item_reference)
+    command(noun, "reassign", noun="item")(reassign)
     app.add_typer(noun, name="item")
 
 
@@ -104,6 +105,20 @@ def show_item(
     if chain is not None:
         _show_chain(out, chain)
     out.sum_up(item=shown, **({} if chain is None else {"custody": chain}))
+
+
+def reassign(
+    out: Output,
+    item: Annotated[str, typer.Argument(help="Evidence number or id.")],
+    officer: Annotated[str, typer.Argument(help="E-mail address of the officer whose recording it is.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the act.")],
+    profile: ProfileName = "default",
+) -> None:
+    """Decide whose recording an item is; what stood there before stays in its chain of custody."""
+    with profiles.signed_in(profile) as connection:
+        shown = connection.post(f"{ITEMS}/{quote(item, safe='')}/officer", {"officer": officer, "reason": reason})
+    out.say(f"{shown['number']} is the recording of {officer}.")
+    out.sum_up(item=shown)
 
 
 def add_items(

@@ -18,8 +18,22 @@ PasswordFile = Annotated[
     typer.Option("--password-file", help="File with the password in its first line; `-` reads it from stdin."),
 ]
 
+TotpFile = Annotated[
+    Path | None,
+    typer.Option("--totp-file", help="File with the code of your authenticator in its first line; `-`: stdin."),
+]
+Totp = Annotated[
+    str | None, typer.Option("--totp", envvar="EVIDENCE_TOTP", help="The code of your authenticator, of this moment.")
+]
+RecoveryCode = Annotated[
+    str | None,
+    typer.Option("--recovery-code", envvar="EVIDENCE_RECOVERY_CODE", help="Instead of it: one of your recovery codes."),
+]
+
 CHANCE = 15
 """Bytes of chance in a password that is made here: twenty letters and digits."""
+
+HOW_FACTOR = "give --totp, --totp-file, --recovery-code or EVIDENCE_TOTP"
 
 LONGEST = 4096
 """Characters that are read; auth has its own, lower, limit."""
@@ -27,14 +41,34 @@ LONGEST = 4096
 
 def given(file: Path | None) -> str | None:
     """Return the password from the file or EVIDENCE_PASSWORD, or None when neither is there."""
-    if file is None:
-        return os.environ.get("EVIDENCE_PASSWORD")
+    return os.environ.get("EVIDENCE_PASSWORD") if file is None else first_line(file)
+
+
+def first_line(file: Path) -> str:
+    """Return the first line of a file that others cannot read, or of stdin. Raises InvalidError if they can."""
     if file == Path("-"):
         return sys.stdin.readline(LONGEST).rstrip("\r\n")
     with file.open(encoding="utf-8") as stream:
         if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) and os.fstat(stream.fileno()).st_mode & 0o077:
             raise InvalidError(f"{file} can be read by others", next_step=f"chmod 600 {file}")
         return stream.readline(LONGEST).rstrip("\r\n")
+
+
+def factor(totp: str | None, totp_file: Path | None, recovery_code: str | None) -> dict[str, str]:
+    """Return the proof of a second factor that was given with the command, as a request says it; empty if none was."""
+    if recovery_code:
+        return {"recovery_code": recovery_code}
+    code = totp or (first_line(totp_file) if totp_file else None)
+    return {"totp": code} if code else {}
+
+
+def factor_asked() -> dict[str, str]:
+    """Ask the person at the keyboard for the proof of a second factor."""
+    typed = asked(
+        "Code of your authenticator, or a recovery code: ", what="the code of a second factor", how=HOW_FACTOR
+    )
+    # A recovery code is longer than any code of an authenticator, however it is grouped.
+    return {"totp": typed} if len(typed.replace(" ", "")) <= 8 else {"recovery_code": typed}
 
 
 def given_or_made(file: Path | None) -> tuple[str, dict[str, str]]:
@@ -52,10 +86,8 @@ def show(out: Output, made: dict[str, str]) -> None:
         out.say(f"Password, shown only now: {made['password']}")
 
 
-def asked(prompt: str) -> str:
+def asked(prompt: str, *, what: str = "a password", how: str = "give --password-file or EVIDENCE_PASSWORD") -> str:
     """Ask the person at the keyboard. Raises InvalidError when there is none."""
     if not sys.stdin.isatty():
-        raise InvalidError(
-            "a password is needed and there is nobody to ask", next_step="give --password-file or EVIDENCE_PASSWORD"
-        )
+        raise InvalidError(f"{what} is needed and there is nobody to ask", next_step=how)
     return getpass(prompt)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from evidence.cli import admin, secret_input, server
+from evidence.cli.accounts import show_codes, show_factor
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
@@ -49,12 +50,15 @@ def init(
             out.remark(f"{email} is an account already.")
             continue
         password, shown = secret_input.given_or_made(password_file)
-        account = admin.create_account(
+        account, factor = admin.create_account(
             email, name=name, agency=agency, roles=["agency_admin"], badge=None, password=password
         )
         out.say(f"{email} is an administrator of {agency}.")
         secret_input.show(out, shown)
-        made.append({"account": account, "email": email, **shown})
+        if factor:
+            show_factor(out, factor)
+            show_codes(out, factor["recovery_codes"])
+        made.append({"account": account, "email": email, **shown, **factor})
     living = admin.administrators_of(agency)
     if living < NEEDED:
         out.problem(

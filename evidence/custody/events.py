@@ -49,7 +49,7 @@ class Actor:
             id=str(principal.id),
             roles=tuple(sorted(principal.roles)),
             method=principal.method,
-            session=principal.session and sha256(principal.session.encode()).hexdigest(),
+            session=principal.session and digest_of_session(principal.session),
             name=principal.name,
             badge=principal.badge,
             agency=str(principal.agency_id),
@@ -84,6 +84,11 @@ class Actor:
     def sensitive(self) -> Members:
         """Return what only a disclosure says of the actor."""
         return _said({"name": self.name, "badge": self.badge, "agency": self.agency})
+
+
+def digest_of_session(session: str) -> str:
+    """Return what records call a session or token by: to know it is not to hold it."""
+    return sha256(session.encode()).hexdigest()
 
 
 def chain_of(kind: str, id: UUID | str) -> str:
@@ -270,6 +275,32 @@ class _Arrival(_ItemEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemAnnounced(_ItemEvent):
+    """A dock signed what it was about to send, before it sent it.
+
+    `manifest` is what it signed, whole; `digest` its SHA-256, `announced` the recording's by what it
+    says (32 bytes each).  `fingerprint` names the key, and `public` is that key (x || y, 64 bytes).
+    """
+
+    act = "item.announced"
+    open_facts = ("upload_id", "dock_id", "fingerprint", "public")
+    withheld = ("manifest",)
+    told_apart_by = ("upload_id",)
+
+    upload_id: UUID
+    dock_id: UUID
+    fingerprint: str
+    public: bytes
+    manifest: str
+    digest: bytes
+    announced: bytes
+
+    def members(self) -> Members:
+        """Return the digests of the manifest and of what it announces."""
+        return {"src": [self.digest.hex()], "att": [{"kind": "announced", "sha256": self.announced.hex()}]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemReceived(_Arrival):
     """The original arrived whole, was read back from the store, and is held from now on."""
 
@@ -416,7 +447,7 @@ class UploadExpired(_UnfinishedUpload):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _AccountEvent(CustodyEvent):
+class AccountEvent(CustodyEvent):
     """Stands on the chain of whoever acts; what the system does to an account stands on that account's."""
 
     open_facts: ClassVar[tuple[str, ...]] = ("account_id",)
@@ -426,11 +457,12 @@ class _AccountEvent(CustodyEvent):
 
     @property
     def chain(self) -> str:
+        """The chain of whoever acts, or the account's."""
         return self.actor.chain or chain_of("account", self.account_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountCreated(_AccountEvent):
+class AccountCreated(AccountEvent):
     """An account was created."""
 
     act = "account.created"
@@ -442,7 +474,7 @@ class AccountCreated(_AccountEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSuspended(_AccountEvent):
+class AccountSuspended(AccountEvent):
     """An account was suspended."""
 
     act = "account.suspended"
@@ -452,7 +484,7 @@ class AccountSuspended(_AccountEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoleGranted(_AccountEvent):
+class RoleGranted(AccountEvent):
     """A role was granted to an account."""
 
     act = "role.granted"
@@ -463,7 +495,7 @@ class RoleGranted(_AccountEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoleEnded(_AccountEvent):
+class RoleEnded(AccountEvent):
     """An account holds a role no longer."""
 
     act = "role.ended"
@@ -475,12 +507,20 @@ class RoleEnded(_AccountEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSignedIn(CustodyEvent):
-    """An account signed in. `source` is the network address it came from."""
+    """An account signed in. `source` is the network address it came from, `provider` whose word it was if not ours.
+
+    `amr` says by what means (RFC 8176, with blanks between), `banner` which system-use notice was
+    acknowledged: its SHA-256 in hex.
+    """
 
     act = "account.signed_in"
-    withheld = ("source",)
+    open_facts = ("amr", "banner")
+    withheld = ("source", "provider")
 
+    amr: str | None = None
+    banner: str | None = None
     source: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,12 +529,13 @@ class SignInRefused(CustodyEvent):
 
     act = "account.sign_in_refused"
     open_facts = ("reason",)
-    withheld = ("dock_id", "source")
+    withheld = ("dock_id", "source", "provider")
 
     reason: str
     account_id: UUID | None = None
     dock_id: UUID | None = None
     source: str | None = None
+    provider: str | None = None
 
     @property
     def chain(self) -> str:
@@ -544,6 +585,19 @@ class DockEnrolled(_DockEvent):
     fingerprint: str
     name: str
     invitation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockKeyReplaced(_DockEvent):
+    """A dock has another key: the old one, `replaced`, named the new one. Both are fingerprints."""
+
+    act = "dock.key_replaced"
+    open_facts = ("dock_id", "fingerprint", "replaced")
+    withheld = ("name",)
+
+    fingerprint: str
+    replaced: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

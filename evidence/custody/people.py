@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from auth import events as auth_events
 from evidence import custody
-from evidence.custody import access_events, events
-from evidence.custody.events import Actor, CustodyEvent
+from evidence.custody import access_events, events, identity_events, sign_in_events
+from evidence.custody.events import Actor, CustodyEvent, digest_of_session
 
 
 class CustodyRecorder:
@@ -26,7 +26,14 @@ class CustodyRecorder:
 
     @_translate.register
     def _(self, event: auth_events.SignedIn) -> CustodyEvent:
-        return events.AccountSignedIn(actor=Actor.of(event.principal), request_id=event.request_id, source=event.source)
+        return events.AccountSignedIn(
+            actor=Actor.of(event.principal),
+            request_id=event.request_id,
+            amr=" ".join(event.amr) or None,
+            banner=event.banner,
+            source=event.source,
+            provider=event.provider,
+        )
 
     @_translate.register
     def _(self, event: auth_events.DockSignedIn) -> CustodyEvent:
@@ -41,6 +48,7 @@ class CustodyRecorder:
             account_id=event.id if event.kind == "account" else None,
             dock_id=event.id if event.kind == "dock" else None,
             source=event.source,
+            provider=event.provider,
         )
 
     @_translate.register
@@ -58,6 +66,26 @@ class CustodyRecorder:
     def _(self, event: auth_events.AccountSuspended) -> CustodyEvent:
         return events.AccountSuspended(
             actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, reason=event.reason
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.IdentityExpected) -> CustodyEvent:
+        return identity_events.IdentityExpected(
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            provider=event.provider,
+            subject=event.subject,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.IdentityLinked) -> CustodyEvent:
+        return identity_events.IdentityLinked(
+            actor=Actor.of(event.principal),
+            request_id=event.request_id,
+            account_id=event.principal.id,
+            provider=event.provider,
+            subject=event.subject,
         )
 
     @_translate.register
@@ -120,7 +148,86 @@ class CustodyRecorder:
         )
 
     @_translate.register
+    def _(self, event: auth_events.DockKeyReplaced) -> CustodyEvent:
+        return events.DockKeyReplaced(
+            actor=Actor(type="dock", id=str(event.dock_id), method="private_key_jwt", name=event.name),
+            request_id=event.request_id,
+            dock_id=event.dock_id,
+            fingerprint=event.fingerprint,
+            replaced=event.replaced,
+            name=event.name,
+        )
+
+    @_translate.register
     def _(self, event: auth_events.DockRetired) -> CustodyEvent:
         return events.DockRetired(
             actor=Actor.of(event.by), request_id=event.request_id, dock_id=event.dock_id, reason=event.reason
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.SessionEnded) -> CustodyEvent:
+        return sign_in_events.SessionEnded(
+            actor=Actor.of(event.by) if event.by else Actor.system(),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            session=digest_of_session(str(event.session_id)),
+            reason=event.because,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.ProvedAgain) -> CustodyEvent:
+        return sign_in_events.ProvedAgain(
+            actor=Actor.of(event.principal), request_id=event.request_id, amr=event.method
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.SecondFactorEnrolled) -> CustodyEvent:
+        return sign_in_events.SecondFactorEnrolled(
+            actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.RecoveryCodesMade) -> CustodyEvent:
+        return sign_in_events.RecoveryCodesMade(
+            actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, count=event.count
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.RecoveryCodeUsed) -> CustodyEvent:
+        return sign_in_events.RecoveryCodeUsed(
+            actor=Actor.system(), request_id=event.request_id, account_id=event.account_id, left=event.left
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.PasswordChanged) -> CustodyEvent:
+        return sign_in_events.PasswordChanged(
+            actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.LockedOut) -> CustodyEvent:
+        return sign_in_events.LockedOut(
+            actor=Actor.system(),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            failures=event.failures,
+            source=event.source,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.AccountReleased) -> CustodyEvent:
+        return sign_in_events.AccountReleased(
+            actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, reason=event.reason
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.SourceReleased) -> CustodyEvent:
+        return sign_in_events.SourceReleased(
+            actor=Actor.of(event.by), request_id=event.request_id, source=event.source, reason=event.reason
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.AccountReset) -> CustodyEvent:
+        return sign_in_events.AccountReset(
+            actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id
         )

@@ -41,6 +41,10 @@ NEUTRAL_NAME = "original.bin"
 """What an original is called in a package whose file name is withheld."""
 
 
+SAID_BY_MANIFEST = frozenset({"filename", "camera_serial", "officer_badge", "incident"})
+"""Fields that a dock's signed manifest says as well: whoever withholds one of them withholds it too."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """One export that has begun: its intent is committed and bytes may go out."""
@@ -70,7 +74,8 @@ def begin(
     """Decide on every item and commit the intent on each chain.
 
     Raises NotFoundError or RefusedError for the first item that may not go out; then nothing is
-    recorded on any item.  `withhold` names disclosures that are to stay behind.
+    recorded on any item.  `withhold` names disclosures that are to stay behind; a dock's manifest,
+    which is signed whole, stays behind with any that it says.
     """
     if not named or len(named) > MOST_ITEMS:
         raise InvalidError(
@@ -78,6 +83,8 @@ def begin(
         )
     export_id, now = new_id(), room.clock()
     kept_back = frozenset(withhold)
+    if kept_back & SAID_BY_MANIFEST:
+        kept_back |= {"manifest"}
     with unit_of_work(room.sessions, by=principal) as session:
         seen = {}
         for each in named:
@@ -153,7 +160,7 @@ def end(room: Room, export: Export, *, outcome: Outcome, sent: int, damaged: UUI
 def _require_known(session: Session, seen: Mapping[UUID, Seen], withhold: frozenset[str]) -> None:
     """Raise InvalidError for a name that no record of these items discloses: nothing would be withheld by it."""
     chains = [chain_of("item", item_id) for item_id in seen]
-    known = history.disclosed_names(session, chains) | set(ItemExported.withheld) | {"actor"}
+    known = history.disclosed_names(session, chains) | set(ItemExported.withheld) | {"actor", "manifest"}
     if unknown := sorted(withhold - known):
         raise InvalidError(
             f"Nothing of these items is called {', '.join(unknown)}.",

@@ -83,9 +83,16 @@ class UploadStatus:
         return self.state in ("received", "quarantined")
 
 
-def open_upload(connection: Connection, *, size: int, metadata: Mapping[str, str], patience: Patience) -> str:
-    """Open an upload of `size` bytes and return its id. An empty file is sealed by this already."""
+def open_upload(
+    connection: Connection, *, size: int, metadata: Mapping[str, str], patience: Patience, manifest: str | None = None
+) -> str:
+    """Open an upload of `size` bytes and return its id. An empty file is sealed by this already.
+
+    `manifest` is what a dock signs of the recording.
+    """
     headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": _announce(metadata)}
+    if manifest is not None:
+        headers["Upload-Manifest"] = manifest
 
     def ask() -> str:
         try:

@@ -1,4 +1,4 @@
-"""A connection to a server: one base address, one token, and problems turned into our errors.
+"""A connection to a server: one base address, one credential, and problems turned into our errors.
 
 What is worth a second try and what is not is decided here: UnavailableError and BusyError are
 worth one, everything else is final.
@@ -71,13 +71,24 @@ ERRORS: Mapping[int, type[EvidenceError]] = {
 AWAY = frozenset({429, 502, 503, 504, 507})
 """With these a server says that it or a part of it is away, and so for every request."""
 
-Token = Callable[[bool], str | None]
-"""Returns the token to send, or None. True asks for a new one because the old was refused."""
+Credential = Callable[[str, str, bool], Mapping[str, str]]
+"""Returns the headers that show who asks, for one request: its method and whole address.
+
+True asks for a new token because the old was refused; one that cannot be renewed raises and says so."""
 
 
-def no_token(_renew: bool) -> None:
+def no_token(_method: str, _address: str, _renew: bool) -> Mapping[str, str]:
     """Speak without a token, as anybody may to what is public."""
-    return
+    return {}
+
+
+def bearer(token: Callable[[bool], str]) -> Credential:
+    """Show a token that counts by itself, as people's do."""
+
+    def headers(_method: str, _address: str, renew: bool) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {token(renew)}"}
+
+    return headers
 
 
 class ServerProblem(Exception):  # noqa: N818 -- it is what the server said; the error is made of it
@@ -118,9 +129,9 @@ class ServerProblem(Exception):  # noqa: N818 -- it is what the server said; the
 class Connection:
     """A connection to one server, to be closed after use. Safe for one thread at a time."""
 
-    def __init__(self, url: str, token: Token = no_token, *, timeout: httpx2.Timeout = TIMEOUT) -> None:
+    def __init__(self, url: str, credential: Credential = no_token, *, timeout: httpx2.Timeout = TIMEOUT) -> None:
         self.url = url.rstrip("/")
-        self._token = token
+        self._credential = credential
         self._client = httpx2.Client(timeout=timeout, follow_redirects=False, trust_env=True)
 
     def __enter__(self) -> Self:
@@ -154,7 +165,7 @@ class Connection:
         """
         with self._translated():
             answer = self._send(method, path, renew=False, longest=longest, **more)
-            if answer.status_code == 401 and self._token is not no_token:
+            if answer.status_code == 401 and self._credential is not no_token:
                 answer = self._send(method, path, renew=True, longest=longest, **more)
             if answer.is_success:
                 return answer
@@ -165,10 +176,10 @@ class Connection:
     def stream(self, method: str, path: str, **more: Any) -> Iterator[httpx2.Response]:
         """Send one request and give the answer with its body unread; raise as `request` does."""
         with self._translated():
-            headers = self._headers(more.pop("headers", {}), renew=False)
+            headers = self._headers(method, path, more.pop("headers", {}), renew=False)
             with self._client.stream(method, self.url + path, headers=headers, **more) as answer:
                 if answer.status_code == 401:
-                    self._token(True)  # one that cannot be renewed raises and says so
+                    self._credential(method, self._address(path), True)
                 if not answer.is_success:
                     problem = ServerProblem(answer.status_code, answer.headers, _first(answer, LONGEST_PROBLEM))
                     raise problem.error() from problem
@@ -187,7 +198,7 @@ class Connection:
     ) -> httpx2.Response:
         if parts is not None:
             more["content"] = parts()
-        own = self._headers(headers or {}, renew=renew)
+        own = self._headers(method, path, headers or {}, renew=renew)
         with self._client.stream(method, self.url + path, headers=own, **more) as answer:
             if not answer.is_success:
                 body = _first(answer, LONGEST_PROBLEM)
@@ -198,11 +209,13 @@ class Connection:
         kept = [(name, value) for name, value in answer.headers.raw if name.lower() not in FRAMING]
         return httpx2.Response(answer.status_code, headers=kept, content=body, request=answer.request)
 
-    def _headers(self, given: Mapping[str, str], *, renew: bool) -> dict[str, str]:
-        token = self._token(renew)
-        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+    def _headers(self, method: str, path: str, given: Mapping[str, str], *, renew: bool) -> dict[str, str]:
+        shown = self._credential(method, self._address(path), renew)
         # Never compressed: a few bytes could stand for gigabytes.
-        return {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "identity", **bearer, **given}
+        return {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "identity", **shown, **given}
+
+    def _address(self, path: str) -> str:
+        return (self.url + path).partition("?")[0]
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -27,6 +27,7 @@ LONGEST_VALUE = 255
 
 FORMS: Mapping[str, str] = {
     "recorded_at": 'a date and time with its zone in quotes, such as "2026-11-22T14:03:00-05:00"',
+    "recorded_until": 'a date and time with its zone in quotes, such as "2026-11-22T14:09:30-05:00"',
     "camera": "the camera's serial number as text in quotes",
     "officer": "the officer's badge as text in quotes",
     "incident": "the incident number as text in quotes",
@@ -240,7 +241,7 @@ def _why_not_said(name: str, value: object) -> str | None:
         return f"`{name}` must be {FORMS[name]}, of up to {LONGEST_VALUE} characters"
     if not is_text(value):
         return f"`{name}` holds half a character (a lone surrogate), which nobody can send or show"
-    if name == "recorded_at" and not is_instant(value):
+    if name in ("recorded_at", "recorded_until") and not is_instant(value):
         return f"`{name}` must be {FORMS[name]}"
     return None
 

@@ -1,8 +1,8 @@
 """Who this dock is: its own key, made here and never leaving, and what the server said at enrolment.
 
-A dock's folder holds `key.pem` (private, 0600), `dock.json` (its name, id and server) and
-`trust.json` (the server's public keys as they were at enrolment: receipts are checked against
-these, so a server cannot quietly change them later).
+A dock's folder holds `key.pem` (private, 0600; beside it `key-next.pem` while it is being
+replaced), `dock.json` (its name, id and server) and `trust.json` (the server's public keys as they
+were at enrolment: receipts are checked against these, so a server cannot quietly change them later).
 """
 
 import base64
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -26,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from evidence.clock import Clock
+from evidence.clock import Clock, written
 from evidence.docking.connection import Connection, read_json
 from evidence.errors import (
     IntegrityError,
@@ -36,12 +37,21 @@ from evidence.errors import (
     SetupError,
     UnavailableError,
 )
+from evidence.proof import manifest as manifests
+from evidence.proof.manifest import Manifest
 
 ASSERTION_LIFE = timedelta(minutes=2)
 """How long a signed statement 'I am this dock' is good; the server takes at most five minutes."""
 
 COORDINATE_SIZE = 32
 """Bytes of each half of a P-256 point or signature."""
+
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""Of the points of P-256: how many there are."""
+
+KEY = "key.pem"
+NEXT_KEY = "key-next.pem"
+"""A key that was made to replace KEY; it lies there until the server is known to have taken it."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -69,19 +79,19 @@ class DockKey:
     private: ec.EllipticCurvePrivateKey
 
     @classmethod
-    def load_or_create(cls, folder: Path) -> Self:
+    def load_or_create(cls, folder: Path, *, name: str = KEY) -> Self:
         """Return the key in the folder, after making it (0600, folder 0700) if there is none."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / "key.pem"
+        path = folder / name
         if not path.exists():
             key = ec.generate_private_key(ec.SECP256R1())
             write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return cls.load(folder)
+        return cls.load(folder, name=name)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, *, name: str = KEY) -> Self:
         """Return the key in the folder; raise SetupError when it is missing, damaged or readable by others."""
-        path = folder / "key.pem"
+        path = folder / name
         try:
             if path.stat().st_mode & 0o077:
                 raise SetupError(f"{path} can be read by others", next_step=f"chmod 600 {path}")
@@ -109,10 +119,47 @@ class DockKey:
             "iat": int(at.timestamp()),
             "exp": int((at + ASSERTION_LIFE).timestamp()),
         }
-        signed = f"{_segment({'alg': 'ES256', 'typ': 'JWT'})}.{_segment(claims)}"
+        return self.sign({"alg": "ES256", "typ": "JWT"}, _json(claims))
+
+    def proof(self, method: str, address: str, *, at: datetime, token: str | None) -> str:
+        """Sign 'I have this key, and ask for this' (RFC 9449), for one request with this token or for one."""
+        claims: dict[str, Any] = {
+            "jti": secrets.token_urlsafe(18),
+            "htm": method,
+            "htu": address,
+            "iat": int(at.timestamp()),
+        }
+        if token is not None:
+            claims["ath"] = base64url(sha256(token.encode("ascii")).digest())
+        return self.sign({"alg": "ES256", "typ": "dpop+jwt", "jwk": self.public_jwk()}, _json(claims))
+
+    def manifest(self, dock_id: str, size: int, said: Mapping[str, str], *, at: datetime) -> str:
+        """Sign what is about to be sent: a recording of this size, and what is announced of it (with its digest)."""
+        made = Manifest(
+            dock=dock_id,
+            filename=said["filename"],
+            size=size,
+            sha256=bytes.fromhex(said["sha256"]),
+            signed_at=written(at),
+            said={name: said[name] for name in manifests.SAID if name in said},
+        )
+        return self.sign(json.loads(manifests.header(self.fingerprint)), manifests.payload(made))
+
+    def sign(self, header: Mapping[str, Any], payload: bytes) -> str:
+        """Write a JWS in its compact form."""
+        signed = f"{base64url(_json(header))}.{base64url(payload)}"
         # JWS wants both numbers of the signature side by side (RFC 7518, 3.4), not in DER.
         r, s = decode_dss_signature(self.private.sign(signed.encode("ascii"), ec.ECDSA(SHA256())))
-        return f"{signed}.{_base64url(r.to_bytes(COORDINATE_SIZE) + s.to_bytes(COORDINATE_SIZE))}"
+        # Of the two good signatures always the same one, so that a statement has one spelling.
+        s = min(s, ORDER - s)
+        return f"{signed}.{base64url(r.to_bytes(COORDINATE_SIZE) + s.to_bytes(COORDINATE_SIZE))}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The RFC 7638 thumbprint of the public half, by which the server knows it."""
+        jwk = self.public_jwk()
+        text = f'{{"crv":"{jwk["crv"]}","kty":"{jwk["kty"]}","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'
+        return base64url(sha256(text.encode("ascii")).digest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +192,10 @@ class Dock:
 
 
 class DockToken:
-    """The token of an enrolled dock: asked for when first needed, and again before it ends or when refused."""
+    """The credential of an enrolled dock: a token bound to its key, and for each request a proof that it has the key.
+
+    The token is asked for when first needed, and again before it ends or when refused.
+    """
 
     def __init__(self, dock: Dock, key: DockKey, *, clock: Clock) -> None:
         self._dock = dock
@@ -154,26 +204,31 @@ class DockToken:
         self._token: str | None = None
         self._renew_at = clock()
 
-    def __call__(self, renew: bool) -> str:
-        """Return a token that is good; raise RefusedError when the dock is retired or unknown."""
+    def __call__(self, method: str, address: str, renew: bool) -> Mapping[str, str]:
+        """Return token and proof for one request; raise RefusedError when the dock is retired or unknown."""
         if renew or self._token is None or self._clock() >= self._renew_at:
-            self._token, life = self._sign_in()
+            self._token, life = self.sign_in()
             self._renew_at = self._clock() + life * RENEW_AFTER
-        return self._token
+        proof = self._key.proof(method, address, at=self._clock(), token=self._token)
+        return {"Authorization": f"DPoP {self._token}", "DPoP": proof}
 
-    def _sign_in(self) -> tuple[str, timedelta]:
+    def sign_in(self) -> tuple[str, timedelta]:
+        """Ask for a token and return it with its life."""
+        address, at = self._dock.url + TOKENS, self._clock()
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": self._key.assertion(self._dock.id, audience=self._dock.url + TOKENS, at=self._clock()),
+            "client_assertion": self._key.assertion(self._dock.id, audience=address, at=at),
         }
+        proof = {"DPoP": self._key.proof("POST", address, at=at, token=None)}
         with Connection(self._dock.url) as connection:
             try:
-                return token_of(read_json(connection.request("POST", TOKENS, data=form)))
+                return token_of(read_json(connection.request("POST", TOKENS, headers=proof, data=form)))
             except RefusedError as error:
                 raise RefusedError(
                     f"the evidence room does not take the sign-in of the dock {self._dock.name}",
-                    next_step="check this machine's clock; if the dock was retired, enrol it anew under another name",
+                    next_step="check this machine's clock; if its key was being replaced, run `evidence dock rotate`; "
+                    "if the dock was retired, enrol it anew under another name",
                 ) from error.__cause__
             except NotCarriedOutError as error:
                 # Without a token every request fails, not this one alone.
@@ -213,20 +268,26 @@ def write_private(path: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    synced(path.parent)
+
+
+def synced(folder: Path) -> None:
+    """Have the names in a folder outlive a power cut."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
-def _segment(members: dict[str, Any]) -> str:
-    return _base64url(json.dumps(members, separators=(",", ":")).encode())
+def _json(members: Mapping[str, Any]) -> bytes:
+    return json.dumps(members, separators=(",", ":")).encode()
 
 
 def _number(value: int) -> str:
-    return _base64url(value.to_bytes(COORDINATE_SIZE))
+    return base64url(value.to_bytes(COORDINATE_SIZE))
 
 
-def _base64url(octets: bytes) -> str:
+def base64url(octets: bytes) -> str:
+    """Write base64url without padding."""
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")

@@ -57,6 +57,8 @@ class Sender:
     clock: Clock
     patience: timedelta
     pace: Pace = field(default_factory=Pace)
+    sign: Callable[[int, Mapping[str, str]], str] | None = None
+    """Signs a manifest of a file of this size and of what is announced of it; only docks do."""
 
     def known(self, file: FoundFile) -> SentFile | None:
         """Return what is known of the file, or None when nothing is.
@@ -121,8 +123,13 @@ class Sender:
         kind, packed = KINDS.guess_type(file.path.name)
         guessed = {"content_type": kind} if kind and not packed else {}
         metadata = {**guessed, **said, **digest, "filename": sent_name(file)}
+        metadata = {name: value for name, value in metadata.items() if value}
         upload = client.open_upload(
-            self.connection, size=file.size, metadata=metadata, patience=self._patience(file.size)
+            self.connection,
+            size=file.size,
+            metadata=metadata,
+            patience=self._patience(file.size),
+            manifest=self.sign(file.size, metadata) if self.sign else None,
         )
         return self._keep(replace(row, upload_id=upload, stage="sending"))
 

@@ -89,7 +89,7 @@ class Intake:
         """Return what takes the body of one request into the writer."""
         return Body(writer, self.blocks, self._bodies, writing=self._writing, keeping=self._keeping, checksum=checksum)
 
-    def open(self, *, by: Principal, size: int, announced: str, request_id: str) -> Upload:
+    def open(self, *, by: Principal, size: int, announced: str, request_id: str, signed: str | None = None) -> Upload:
         """Open an upload."""
         settings = self.room.settings
         with unit_of_work(self.room.sessions) as session:
@@ -99,6 +99,7 @@ class Intake:
                 by=by,
                 size=size,
                 announced=announced,
+                signed=signed,
                 largest=settings.maximum_upload,
                 life=timedelta(hours=settings.upload_life_hours),
                 at=self.room.clock(),

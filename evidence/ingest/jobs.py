@@ -18,6 +18,7 @@ from procrastinate import JobContext
 from procrastinate.exceptions import JobAborted
 from sqlalchemy.orm import Session
 
+from auth import once
 from evidence import custody
 from evidence.custody.events import Actor, CitedObject, ItemProbed, Tool
 from evidence.database import unit_of_work
@@ -49,6 +50,8 @@ def sweep_uploads(context: JobContext, timestamp: int) -> None:
     """Bring to its end what crashes left behind, every minute; a minute is left out while one still sweeps."""
     room: Room = context.additional_context["room"]
     log.info("swept", **asdict(sweep(room)))
+    with unit_of_work(room.sessions) as session:
+        once.forget_old(session, room.clock())
 
 
 def probe_original(

@@ -50,6 +50,7 @@ class Manifest:
     sha256: bytes | None
     content_type: str | None
     recorded_at: datetime | None
+    recorded_until: datetime | None
     camera: str | None
     officer: str | None
     incident: str | None
@@ -68,6 +69,7 @@ class Manifest:
             sha256=_digest(said.get("sha256")),
             content_type=_first(said, "content_type"),
             recorded_at=_instant(said.get("recorded_at")),
+            recorded_until=_instant(said.get("recorded_until")),
             camera=said.get("camera") or None,
             officer=said.get("officer") or None,
             incident=said.get("incident") or None,

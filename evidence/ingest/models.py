@@ -1,4 +1,4 @@
-"""Table: upload. One resumable transfer, from its first byte to what became of it.
+"""Tables: upload, from its first byte to what became of it; camera and camera_assignment.
 
 A row is never removed: what arrived, what did not and why is part of the story.
 """
@@ -16,12 +16,13 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.models import Agency
+from auth.models import Account, Agency
 from evidence.database import Base
 from evidence.items.models import EvidenceItem
 from evidence.storage.models import StoredObject
@@ -78,6 +79,9 @@ class Upload(Base):
     announced: Mapped[str] = mapped_column(Text)
     """The `Upload-Metadata` exactly as sent (ASCII): nothing the client said is lost, whatever its keys."""
 
+    manifest: Mapped[str | None] = mapped_column(Text)
+    """What the dock signed of the recording, exactly as sent; None where a person sends."""
+
     object_id: Mapped[UUID] = mapped_column(ForeignKey(StoredObject.id), unique=True)
     staging_token: Mapped[str | None] = mapped_column(Text)
     durable_offset: Mapped[int] = mapped_column(BigInteger)
@@ -100,3 +104,36 @@ class Upload(Base):
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     cleared_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When what had to be removed after the end (staged parts, a second copy) was seen to be gone."""
+
+
+class Camera(Base):
+    """A body-worn camera of an agency, by its serial number. It is retired, never removed."""
+
+    __tablename__ = "camera"
+    __table_args__ = (UniqueConstraint("agency_id", "serial"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id))
+    serial: Mapped[str] = mapped_column(String(255))
+    model: Mapped[str | None] = mapped_column(String(255))
+    enrolled_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    retired_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class CameraAssignment(Base):
+    """Who carried a camera, from the first moment to the first no longer (None: still).
+
+    A trigger refuses two of one camera that overlap, whoever writes.
+    """
+
+    __tablename__ = "camera_assignment"
+    __table_args__ = (
+        UniqueConstraint("camera_id", "from_at"),
+        CheckConstraint("to_at is null or to_at > from_at", name="ends_after_it_began"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    camera_id: Mapped[UUID] = mapped_column(ForeignKey(Camera.id))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), index=True)
+    from_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    to_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -30,11 +30,13 @@ from sqlalchemy.orm import Session
 
 from evidence import custody, jobs
 from evidence.custody import receipts
-from evidence.custody.events import Actor, CitedObject, Enciphered, ItemReceived, ItemReceivedAgain
+from evidence.custody.camera_events import ItemAttributed
+from evidence.custody.events import Actor, CitedObject, Enciphered, ItemAnnounced, ItemReceived, ItemReceivedAgain
 from evidence.database import execute_alone, reading, unit_of_work
 from evidence.errors import BusyError, EvidenceError, IntegrityError, UnavailableError
 from evidence.ids import UploadId, new_id
-from evidence.ingest import clearing, quarantine, uploads
+from evidence.ingest import attribution, clearing, quarantine, signed_manifests, uploads
+from evidence.ingest.attribution import Attribution
 from evidence.ingest.fences import Fence, Fences
 from evidence.ingest.manifests import Manifest
 from evidence.ingest.models import Upload
@@ -42,7 +44,7 @@ from evidence.ingest.quarantine import UnfitError
 from evidence.ingest.trailing import Trailing
 from evidence.items import register
 from evidence.items.models import EvidenceItem
-from evidence.items.register import Held
+from evidence.items.register import AS_SAID, Held
 from evidence.proof import package
 from evidence.room import Room
 from evidence.storage import layout
@@ -212,15 +214,19 @@ def _keep(room: Room, arrived: Arrived, back: ReadBack) -> None:
     with unit_of_work(room.sessions) as session:
         upload = _mine(session, arrived)
         room.vault.settle(session, uploads.object_of(session, upload), back, arrived.stored)
+        said = Manifest.read(upload.announced)
+        by_dock = upload.opened_by_kind == "dock"
+        found = attribution.attribute(session, upload.agency_id, said, by_dock=by_dock, at=at)
         item = register.register(
             session,
-            described=Manifest.read(upload.announced).describe(),
+            described=said.describe(),
             held=_held(upload, chunks, back),
             received_from=uploads.opener(upload),
             at=at,
+            officer=AS_SAID if found is None else found.officer,
         )
         jobs.defer(session, jobs.ITEM_PROBE, item_id=str(item.id))
-        _enter(room, session, upload, item, back, at=at)
+        _enter(room, session, upload, item, back, at=at, found=found)
 
 
 def _recognize(room: Room, arrived: Arrived, back: ReadBack, item: EvidenceItem) -> None:
@@ -255,10 +261,23 @@ def _held(upload: Upload, chunks: StoredObject, back: ReadBack) -> Held:
     )
 
 
-def _enter(room: Room, session: Session, upload: Upload, item: EvidenceItem, back: ReadBack, *, at: datetime) -> None:
+def _enter(
+    room: Room,
+    session: Session,
+    upload: Upload,
+    item: EvidenceItem,
+    back: ReadBack,
+    *,
+    at: datetime,
+    found: Attribution | None = None,
+) -> None:
     """Record the arrival in the item's chain, give the receipt, and end the upload."""
+    if upload.manifest is not None:
+        custody.record(session, _announcement(session, upload, upload.manifest, item))
     custody.record(session, _arrival(session, room, upload, item, back))
-    [sealed] = custody.seal(session)
+    if found is not None:
+        custody.record(session, _attributed(upload, item, found))
+    sealed = next(each for each in custody.seal(session) if isinstance(each.event, ItemReceived | ItemReceivedAgain))
     delay = timedelta(seconds=room.settings.maximum_merge_delay_seconds)
     receipts.give(session, sealed, room.signing, merge_delay=delay)
     upload.state = "received"
@@ -269,6 +288,36 @@ def _enter(room: Room, session: Session, upload: Upload, item: EvidenceItem, bac
     upload.writer = upload.writer_until = None
     if item.original_object_id == upload.object_id:
         upload.cleared_at = at
+
+
+def _announcement(session: Session, upload: Upload, manifest: str, item: EvidenceItem) -> ItemAnnounced:
+    signed = signed_manifests.read(manifest)
+    return ItemAnnounced(
+        actor=Actor.of(uploads.opener(upload)),
+        request_id=str(upload.id),
+        item_id=item.id,
+        upload_id=upload.id,
+        dock_id=upload.opened_by_id,
+        fingerprint=signed.fingerprint,
+        public=signed_manifests.key_of(session, upload.opened_by_id, signed),
+        manifest=manifest,
+        digest=signed.digest,
+        announced=signed.manifest.sha256,
+    )
+
+
+def _attributed(upload: Upload, item: EvidenceItem, found: Attribution) -> ItemAttributed:
+    return ItemAttributed(
+        actor=Actor.system(),
+        request_id=str(upload.id),
+        item_id=item.id,
+        outcome=found.officer.basis,
+        why=found.officer.why,
+        account_id=found.officer.account_id,
+        camera_id=found.camera_id,
+        assignment_id=found.assignment_id,
+        officer_badge=item.officer_badge,
+    )
 
 
 def _arrival(

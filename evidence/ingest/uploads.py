@@ -23,6 +23,7 @@ from evidence.custody.events import Actor, UploadExpired, UploadOpened, UploadTe
 from evidence.database import Sessions, execute_alone
 from evidence.errors import BusyError, ConflictError, GoneError, InvalidError, NotFoundError, TooLargeError
 from evidence.ids import UploadId, new_id
+from evidence.ingest import signed_manifests
 from evidence.ingest.manifests import Manifest
 from evidence.ingest.models import Upload
 from evidence.storage import layout
@@ -49,6 +50,7 @@ def open_upload(
     by: Principal,
     size: int,
     announced: str,
+    signed: str | None = None,
     largest: int,
     life: timedelta,
     at: datetime,
@@ -56,11 +58,13 @@ def open_upload(
 ) -> Upload:
     """Open an upload of `size` bytes: reserve its object and data key, and record it.
 
-    `announced` is the `Upload-Metadata` as sent.  A dock has to say the SHA-256 beforehand; a
-    person may leave it out.  Raises TooLargeError or InvalidError.
+    `announced` is the `Upload-Metadata` as sent, `signed` the manifest.  A dock has to say the SHA-256
+    beforehand and to sign a manifest; a person may leave out the one and has not the other.  Raises
+    TooLargeError or InvalidError.
     """
     manifest = Manifest.read(announced)
     _require_acceptable(vault, by, manifest, size=size, largest=largest)
+    signed_manifests.require_good(session, signed, by=by, announced=manifest, size=size)
     upload_id = UploadId(new_id())
     object_id = new_id()
     key = layout.original(by.agency_id, at, object_id)
@@ -75,6 +79,7 @@ def open_upload(
         size=size,
         declared_sha256=manifest.sha256,
         announced=announced,
+        manifest=signed,
         object_id=object_id,
         durable_offset=0,
         chunks_sha256=b"",

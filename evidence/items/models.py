@@ -19,9 +19,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.models import Agency, Unit
+from auth.models import Account, Agency, Unit
 from evidence.database import Base
 from evidence.storage.models import StoredObject
+
+Basis = Literal["said", "roster", "reassigned", "unresolved"]
+"""How it is known whose recording an item is: by the badge that was said (no roster then), by the roster, by the
+decision of a person; or not at all: it is on the worklist."""
 
 Declared = Literal["sha256", "none"]
 """Whether whoever brought the item said beforehand what its digest is."""
@@ -43,6 +47,12 @@ class EvidenceItem(Base):
         UniqueConstraint("agency_id", "number"),
         Index("ix_evidence_item_incident_number", "agency_id", text("lower(trim(both from incident))")),
         CheckConstraint("size >= 0", name="size_not_negative"),
+        CheckConstraint(
+            "officer_basis in ('said', 'roster', 'reassigned', 'unresolved') "
+            "and (officer_basis in ('roster', 'reassigned')) = (officer_id is not null)",
+            name="officer_known_or_not",
+        ),
+        Index("ix_evidence_item_worklist", "agency_id", "id", postgresql_where=text("officer_basis = 'unresolved'")),
         CheckConstraint("declared in ('sha256', 'none')", name="declared_known"),
         CheckConstraint("access_class in ('unrestricted', 'restricted', 'confidential')", name="access_class_known"),
         Index("ix_evidence_item_incident", "incident"),
@@ -65,6 +75,11 @@ class EvidenceItem(Base):
     camera_serial: Mapped[str | None] = mapped_column(String(255))
     officer_badge: Mapped[str | None] = mapped_column(String(255), index=True)
     incident: Mapped[str | None] = mapped_column(String(255))
+
+    officer_basis: Mapped[Basis] = mapped_column(String(16), server_default="said")
+    officer_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id), index=True)
+    """Whose recording it is, by roster or decision; `officer_badge` stays what was said."""
+    officer_why: Mapped[str | None] = mapped_column(String(32))
 
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)

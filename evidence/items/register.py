@@ -11,7 +11,7 @@ from auth import units
 from auth.principals import Principal
 from evidence.ids import new_id
 from evidence.items import numbering
-from evidence.items.models import Declared, EvidenceItem
+from evidence.items.models import Basis, Declared, EvidenceItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,19 @@ class Held:
     declared: Declared
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Officer:
+    """Whose recording an item is, how that is known, or why it is not."""
+
+    basis: Basis
+    account_id: UUID | None = None
+    why: str | None = None
+
+
+AS_SAID = Officer(basis="said")
+"""Whoever has the badge that was said."""
+
+
 def find(session: Session, agency_id: UUID, *, sha256: bytes) -> EvidenceItem | None:
     """Return the agency's item with these bytes, if it holds them already."""
     return session.scalar(
@@ -46,7 +59,13 @@ def find(session: Session, agency_id: UUID, *, sha256: bytes) -> EvidenceItem | 
 
 
 def register(
-    session: Session, *, described: Description, held: Held, received_from: Principal, at: datetime
+    session: Session,
+    *,
+    described: Description,
+    held: Held,
+    received_from: Principal,
+    at: datetime,
+    officer: Officer = AS_SAID,
 ) -> EvidenceItem:
     """Add the item under the agency's next evidence number."""
     item = EvidenceItem(
@@ -63,7 +82,10 @@ def register(
         camera_serial=described.camera_serial,
         officer_badge=described.officer_badge,
         incident=described.incident,
-        unit_id=_unit(session, described, received_from, at=at),
+        unit_id=_unit(session, described, officer, received_from, at=at),
+        officer_basis=officer.basis,
+        officer_id=officer.account_id,
+        officer_why=officer.why,
         size=held.size,
         sha256=held.sha256,
         chunks_sha256=held.chunks_sha256,
@@ -75,9 +97,16 @@ def register(
     return item
 
 
-def _unit(session: Session, described: Description, received_from: Principal, *, at: datetime) -> UUID | None:
-    """Return the unit of the recording officer, or else of whoever brought the item."""
-    by_officer = described.officer_badge and units.home_of_badge(
-        session, received_from.agency_id, described.officer_badge, at=at
-    )
+def _unit(
+    session: Session, described: Description, officer: Officer, received_from: Principal, *, at: datetime
+) -> UUID | None:
+    """Return the unit of the recording officer, or else of whoever brought the item.
+
+    A badge says whose recording it is only where there is no roster that could say it.
+    """
+    by_officer = None
+    if officer.account_id is not None:
+        by_officer = units.home_of(session, officer.account_id, at=at)
+    elif officer.basis == "said" and described.officer_badge:
+        by_officer = units.home_of_badge(session, received_from.agency_id, described.officer_badge, at=at)
     return by_officer or units.home_of(session, received_from.id, at=at)

@@ -9,7 +9,8 @@ specification; section numbers in comments are its sections.
     chain       each record names the one before    heads       where every chain of a package ends
     disclosure  fields that can be withheld         trust       the keys a verifier is given
     acts        everything a record may say         package     names and index of a package
-    signature   Ed25519, checked in plain Python
+    signature   Ed25519, checked in plain Python    es256       the same for P-256, which docks have
+    manifest    what a dock signs of a recording
 
 Every `parse` refuses what its `write` would not have written, and raises FormatError.
 """

@@ -163,6 +163,13 @@ def _act(
 _ACTOR = "account dock _refused"
 _REGISTRY = (
     _act(
+        "item.announced",
+        "A dock signed what it was about to send; the record before each reception of what a dock brought.",
+        on="item",
+        needs="src att",
+        facts="upload dock fingerprint public",
+    ),
+    _act(
         "item.received",
         "The original arrived whole, was read back from the store, and is held from now on.",
         on="item",
@@ -187,6 +194,20 @@ _REGISTRY = (
         needs="obj tool",
         facts="outcome",
         may_facts="container duration_us streams",
+    ),
+    _act(
+        "item.attributed",
+        "The roster of cameras was asked whose recording the item is; unresolved, it is on the worklist.",
+        on="item",
+        facts="outcome",
+        may_facts="why account camera assignment",
+    ),
+    _act(
+        "item.reassigned",
+        "Somebody decided whose recording the item is.",
+        on="item",
+        facts="account",
+        may_facts="before",
     ),
     _act(
         "item.exported",
@@ -600,12 +621,85 @@ _REGISTRY = (
         "account.signed_in",
         "An account signed in.",
         on="account",
+        may_facts="amr banner",
     ),
     _act(
         "account.sign_in_refused",
         "A sign-in was refused.",
         on="account _refused",
         facts="reason",
+    ),
+    _act(
+        "session.ended",
+        "A session of an account was ended before its time.",
+        on="account",
+        facts="account session reason",
+    ),
+    _act(
+        "account.proved_again",
+        "Somebody proved their second factor again, within a session.",
+        on="account",
+        facts="amr",
+    ),
+    _act(
+        "second_factor.enrolled",
+        "An account has a second factor from now on.",
+        on="account",
+        facts="account",
+    ),
+    _act(
+        "recovery_codes.made",
+        "An account was given recovery codes; earlier ones count no longer.",
+        on="account",
+        facts="account count",
+    ),
+    _act(
+        "recovery_code.used",
+        "A recovery code stood in for the second factor.",
+        on="account",
+        facts="account left",
+    ),
+    _act(
+        "account.password_changed",
+        "The password of an account was changed.",
+        on="account",
+        facts="account",
+    ),
+    _act(
+        "account.locked_out",
+        "An account or a network address was locked out after too many failures.",
+        on="account _refused",
+        facts="failures",
+        may_facts="account",
+    ),
+    _act(
+        "account.released",
+        "An account that was locked out or idle was let in again.",
+        on="account",
+        facts="account",
+    ),
+    _act(
+        "source.released",
+        "A network address that was locked out was let in again.",
+        on="account _refused",
+    ),
+    _act(
+        "account.reset",
+        "An account was reset at the server's own console: one-time password, no second factor, no session.",
+        on="account",
+        facts="account",
+    ),
+    _act(
+        "identity.expected",
+        "Somebody is expected to sign in to an account at an identity provider.",
+        on="account",
+        facts="account provider",
+    ),
+    _act(
+        "identity.linked",
+        "An account belongs to somebody at an identity provider from now on.",
+        on="account",
+        facts="account provider",
     ),
     _act(
         "dock.invited",
@@ -620,6 +714,12 @@ _REGISTRY = (
         facts="dock fingerprint",
     ),
     _act(
+        "dock.key_replaced",
+        "A dock changed its key: the old one named the new one, and is good for nothing from now on.",
+        on="dock",
+        facts="dock fingerprint replaced",
+    ),
+    _act(
         "dock.retired",
         "A dock was retired; its key is good for nothing from now on.",
         on="dock account",
@@ -629,6 +729,31 @@ _REGISTRY = (
         "dock.signed_in",
         "A dock signed in with its key.",
         on="dock",
+    ),
+    _act(
+        "camera.enrolled",
+        "A camera came onto the books.",
+        on="account",
+        facts="camera",
+    ),
+    _act(
+        "camera.assigned",
+        "Somebody carries a camera, or carried it, from when to when.",
+        on="account",
+        facts="assignment camera account since",
+        may_facts="until",
+    ),
+    _act(
+        "camera.assignment_ended",
+        "It became known until when somebody carried a camera.",
+        on="account",
+        facts="assignment camera account since until",
+    ),
+    _act(
+        "camera.retired",
+        "A camera is in use no longer.",
+        on="account",
+        facts="camera",
     ),
     _act(
         "key.added",

@@ -17,11 +17,25 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from evidence.errors import IntegrityError, SetupError
 
 _KEY = 32
+_KEY_ID, _NONCE = 8, 12
+"""Bytes of a key's id and of a nonce in what `seal` returns."""
+
+
+class AlteredSecretError(IntegrityError, ValueError):
+    """A sealed secret that was altered, or sealed for something else."""
+
+
+class LostKeyError(SetupError, ValueError):
+    """A sealed secret whose agency key is not in the file."""
 
 
 class AgencyKeyring:
@@ -85,13 +99,36 @@ class AgencyKeyring:
     def unwrap(self, wrapped: bytes, *, key_id: str) -> bytes:
         """Return the data key. Raises SetupError when the agency key is not in the file."""
         if key_id not in self._keys:
-            raise SetupError(
-                f"The agency key {key_id} is not in the key file.", next_step="Put it back from a copy of the file."
-            )
+            raise _not_in_file(key_id)
         try:
             return aes_key_unwrap(self._keys[key_id], wrapped)
         except (InvalidUnwrap, ValueError):
             raise IntegrityError(f"A wrapped data key was altered: agency key {key_id} does not open it.") from None
+
+    def seal(self, secret: bytes, *, purpose: str) -> bytes:
+        """Encrypt a small secret for a row of the database: key id, nonce, AES-256-GCM. Is an `auth.sealing.Sealer`.
+
+        Under a key derived from the agency key for this alone, so that it can never be taken for a data key.
+        """
+        nonce = secrets.token_bytes(_NONCE)
+        sealed = AESGCM(self._sealing_key(self.current)).encrypt(nonce, secret, purpose.encode())
+        return bytes.fromhex(self.current) + nonce + sealed
+
+    def open(self, sealed: bytes, *, purpose: str) -> bytes:
+        """Return the secret. Raises LostKeyError without its agency key, AlteredSecretError when it was altered."""
+        key_id, rest = sealed[:_KEY_ID].hex(), sealed[_KEY_ID:]
+        if key_id not in self._keys:
+            raise LostKeyError(
+                f"The agency key {key_id} is not in the key file.", next_step="Put it back from a copy of the file."
+            )
+        try:
+            return AESGCM(self._sealing_key(key_id)).decrypt(rest[:_NONCE], rest[_NONCE:], purpose.encode())
+        except (InvalidTag, ValueError):
+            raise AlteredSecretError(f"A sealed secret was altered: agency key {key_id} does not open it.") from None
+
+    def _sealing_key(self, key_id: str) -> bytes:
+        derived = HKDF(algorithm=SHA256(), length=_KEY, salt=None, info=b"evidence.sealed-secret.v1")
+        return derived.derive(self._keys[key_id])
 
     def _write(self, *, replace: bool) -> None:
         keys = {key_id: base64.b64encode(key).decode() for key_id, key in self._keys.items()}
@@ -120,6 +157,12 @@ class AgencyKeyring:
 
 def _id_of(key: bytes) -> str:
     return sha256(b"evidence.agency-key.v1\n" + key).hexdigest()[:16]
+
+
+def _not_in_file(key_id: str) -> SetupError:
+    return SetupError(
+        f"The agency key {key_id} is not in the key file.", next_step="Put it back from a copy of the file."
+    )
 
 
 def _already_there() -> SetupError:

@@ -10,6 +10,7 @@
     8  items         those of the heads, no more and no fewer                          C07 D02
     9  lists         every file is listed, and every listed file is there as listed    P01
    10  kept          receipts that somebody else kept: each names a record that is there    R01 K01 K02 K03 L02
+   11  manifests     what a dock signed is by its key, and of these bytes              M01
 
 A finding is made once, at its root; what only follows from it is left out (FORMAT.md 11).
 """
@@ -184,6 +185,21 @@ def check_kept_receipts(seen: Examination) -> Iterator[Finding]:
             seen.remarks.append(f"{of_record}, and could not be compared, because the history is altered")
 
 
+def check_manifests(seen: Examination) -> Iterator[Finding]:
+    """11. What a dock signed of an item is signed by the key on record, and is of the bytes that were received."""
+    for item in seen.items:
+        history = seen.history(item)
+        if not history.sound:
+            continue
+        seen.reports[item.item].manifests = history.manifests
+        for seq, wrong in history.manifest_faults:
+            yield Finding("M01", item.records, wrong, item=item.item, seq=seq, where=f"record {seq}")
+        if history.manifests_withheld:
+            count = history.manifests_withheld
+            what = "a manifest that its dock signed is" if count == 1 else f"{count} manifests that docks signed are"
+            seen.remarks.append(f"item {item.number}: {what} not shown, so the signature was not checked")
+
+
 CHECKS: tuple[Check, ...] = (
     check_container,
     check_heads,
@@ -195,6 +211,7 @@ CHECKS: tuple[Check, ...] = (
     check_items,
     check_lists,
     check_kept_receipts,
+    check_manifests,
 )
 """Every check, in order."""
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from evidence.proof import FormatError, acts, canonical, chain, disclosure
+from evidence.proof import FormatError, acts, canonical, chain, disclosure, manifest
 from evidence.proof.heads import Head
 from evidence.verify import words
 from evidence.verify.verdict import Entry
@@ -33,9 +33,17 @@ FILENAME = "filename"
 LONGEST_FILENAME = 300
 """Letters of that name that are kept for showing."""
 
+ANNOUNCEMENT = "item.announced"
+MANIFEST = "manifest"
+"""The act that keeps what a dock signed, and the field of its record that discloses it."""
+
+MOST_EARLY_MANIFESTS = 64
+"""How many manifests may stand before their records; they are remembered whole until then."""
+
 _OPENING, _CLOSING = b'{"disclosures":[', b"]}"
 _QUOTED = re.compile(rb'"([A-Za-z0-9_-]+)"')
 _SHA256 = re.compile("[0-9a-f]{64}")
+_KEY = re.compile("[0-9a-f]{128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,10 @@ class History:
     received_at: str | None = None
     exported_at: str | None = None
     received_seq: int = 0
+    manifests: int = 0
+    manifests_withheld: int = 0
+    manifest_faults: list[tuple[int, str]] = field(default_factory=list)
+    announced: tuple[int, manifest.Manifest] | None = None
     tell: bool = False
     told: list[Entry] = field(default_factory=list)
     leaves: dict[int, set[bytes]] = field(default_factory=dict)
@@ -93,6 +105,8 @@ class History:
         elif act in RECEPTIONS and self.received is None:
             self._receive(value)
             self.received_at, self.received_seq = at.decode(), seq
+            if self.announced is not None:
+                self._hold_to_reception(*self.announced)
         elif act in acts.ENDS_OF_ORIGINAL:
             # A derivative, or its key, may end while the original is kept.
             self.ended |= any(each.get("role") == "original" for each in _objects(value.get("obj")))
@@ -103,6 +117,8 @@ class History:
             self.ledger.expect(seq, salted)
         if act == "item.exported":
             self.exported_at = at.decode()
+        elif act == ANNOUNCEMENT:
+            self._read_manifest(seq, value)
         if self.tell:
             fields = self.ledger.take(salted or ())
             self.told.append(Entry(seq, at.decode(), body, fields, len(salted or ()) - len(fields)))
@@ -114,6 +130,35 @@ class History:
                 size = each.get("size")
                 self.received = Received(sha256, size if type(size) is int else None, _digest(each.get("chunks")))
         self.declared = any(each.get("kind") == "declared" for each in _objects(value.get("att")))
+
+    def _read_manifest(self, seq: int, value: dict[str, canonical.Value]) -> None:
+        """Hold the manifest of this record against the record; its disclosure was taken by now if it is there."""
+        of_record, text = self.ledger.manifest
+        if of_record != seq or text is None:
+            self.manifests_withheld += 1
+            return
+        try:
+            signed = manifest.parse(text)
+            wrong = _wrong_manifest(signed, value)
+        except FormatError as malformed:
+            wrong = str(malformed)
+        if wrong:
+            self._fault(seq, wrong)
+            return
+        self.manifests += 1
+        if self.received is not None:
+            self._hold_to_reception(seq, signed.manifest)
+        elif self.announced is None:
+            self.announced = (seq, signed.manifest)
+
+    def _hold_to_reception(self, seq: int, said: manifest.Manifest) -> None:
+        assert self.received is not None
+        if said.sha256 != self.received.sha256 or self.received.size not in (None, said.size):
+            self._fault(seq, "the dock signed for other bytes than those that were received")
+
+    def _fault(self, seq: int, wrong: str) -> None:
+        if len(self.manifest_faults) < MOST_NAMED:
+            self.manifest_faults.append((seq, wrong))
 
 
 class _ListError(FormatError):
@@ -153,6 +198,7 @@ class _Kept:
     name: str
     value: str
     filename: str
+    manifest: str | None = None
 
 
 class Ledger:
@@ -174,6 +220,8 @@ class Ledger:
         self._keep = keep
         self.values: dict[str, words.Field] = {}
         self.filename: tuple[int, str | None] = (0, None)
+        self.manifest: tuple[int, str | None] = (0, None)
+        self._early_manifests = 0
         self.stray_names: dict[int, str] = {}
         self.disclosed = 0
         self.withheld = 0
@@ -188,6 +236,7 @@ class Ledger:
             if digest in self._withheld:
                 self.withheld += 1
             elif (early := self._early.pop(digest, None)) is not None:
+                self._early_manifests -= early.manifest is not None
                 self._belongs(seq, digest, early)
             elif self._exhausted:
                 self._miss(seq)
@@ -224,12 +273,13 @@ class Ledger:
         else:
             value = words.in_words(shown.value) if self._keep else ""
             filename = _as_filename(shown.value) if name == FILENAME else ""
-            kept = _Kept(number, name, value, filename)
+            kept = _Kept(number, name, value, filename, _as_manifest(shown))
             if (seq := self._awaited.pop(digest, None)) is not None:
                 self._belongs(seq, digest, kept)
             elif digest in self._withheld:
                 self._stray(number, "the index says that it is withheld, and here it is", name)
-            elif len(self._early) < MOST_EARLY:
+            elif len(self._early) < MOST_EARLY and self._early_manifests < MOST_EARLY_MANIFESTS:
+                self._early_manifests += kept.manifest is not None
                 self._early[digest] = kept
             else:
                 self._stray(number, "too many disclosures are out of the order of their records", name)
@@ -238,6 +288,8 @@ class Ledger:
         self.disclosed += 1
         if shown.name == FILENAME and not self.filename[0]:
             self.filename = (seq, shown.filename)
+        if shown.manifest is not None:
+            self.manifest = (seq, shown.manifest)
         if self._keep:
             self.values[digest] = (shown.name, shown.value)
 
@@ -300,6 +352,32 @@ def _unquoted(quoted: bytes) -> str:
 
 def _as_filename(value: canonical.Value) -> str:
     return words.shortened(value if type(value) is str else words.in_words(value), LONGEST_FILENAME)
+
+
+def _as_manifest(shown: disclosure.Disclosure) -> str | None:
+    """Keep a manifest whole; one that is longer than any may be is none."""
+    if shown.name != MANIFEST:
+        return None
+    return shown.value if type(shown.value) is str and len(shown.value) <= manifest.LONGEST else ""
+
+
+def _wrong_manifest(signed: manifest.Signed, value: dict[str, canonical.Value]) -> str | None:
+    """Say what a manifest and the record that keeps it do not agree in, if anything."""
+    said = value.get("facts")
+    facts = said if type(said) is dict else {}
+    public = facts.get("public")
+    if type(public) is not str or not _KEY.fullmatch(public) or facts.get("fingerprint") != signed.fingerprint:
+        return "the manifest names another key than the record does"
+    if not signed.is_by(bytes.fromhex(public)):
+        return "the manifest is not signed by the key that the record names"
+    if facts.get("dock") != signed.manifest.dock:
+        return "the manifest is another dock's"
+    if value.get("src") != [signed.digest.hex()]:
+        return "the manifest is not the one that was recorded"
+    attested = [each.get("sha256") for each in _objects(value.get("att")) if each.get("kind") == "announced"]
+    if attested != [signed.manifest.sha256.hex()]:
+        return "the manifest announces other bytes than the record does"
+    return None
 
 
 def _all_strings(values: list[canonical.Value]) -> bool:

@@ -114,6 +114,8 @@ def _item(item: ItemReport, findings: list[Finding]) -> Iterator[str]:
         yield f"  history    {_count(item.records, 'custody record')}{doubt}"
         yield f"  received   {item.received_at or 'not on record'}"
         yield f"  exported   {item.exported_at or 'not on record'}"
+    if item.manifests or _see(item, findings, "M"):
+        yield f"  manifests  {item.manifests} signed by a dock{_see(item, findings, 'M')}"
     yield f"  receipts   {item.receipts}{_see(item, findings, 'RKL')}"
     wrong = _see(item, findings, "D", path=fields)
     if wrong:

@@ -29,6 +29,7 @@ MEANINGS: Mapping[str, str] = {
     "K03": "a signature is by no key of the trust file, or does not hold",
     "L02": "a signed text is from another installation than the trust file's",
     "L05": "signatures of witnesses are missing",
+    "M01": "what a dock signed of a recording is not by its key, or not of the bytes that were received",
     "R01": "a receipt was given for a record that is not there",
     "P01": "the package's own files are not as its lists say, or are unsafe to unpack",
 }
@@ -85,6 +86,7 @@ class ItemReport:
     number: str
     records: int = 0
     receipts: int = 0
+    manifests: int = 0
     disclosed: int = 0
     withheld: int = 0
     declared: bool | None = None

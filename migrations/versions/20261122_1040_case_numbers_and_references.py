@@ -11,7 +11,7 @@ from alembic import op
 from evidence.engines.grants import app_role, grant
 
 revision = "20261122_1040"
-down_revision = "20261122_1000"
+down_revision = "20261122_1030"
 branch_labels = None
 depends_on = None
 

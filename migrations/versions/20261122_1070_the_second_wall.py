@@ -127,15 +127,25 @@ def _either_case(view: str) -> str:
     return f"({tied('case_id', view, '{table}.id')} OR {tied('case_id', view, '{table}.merged_into_id')})"
 
 
+OF_AN_ACCOUNT = f"EXISTS (SELECT FROM account WHERE account.id = {{table}}.account_id AND {OURS})"
+
 WALLS: dict[str, tuple[str, str | None]] = {
     # Whoever refers a case names the other agency; they are founded at the console.
     "agency": (f"{AGENCY} IS NOT NULL", "false"),
     "account": (f"{OURS} OR {tied('account_id', 'account_met_here', '{table}.id')}", OURS),
-    "role_assignment": (f"EXISTS (SELECT FROM account WHERE account.id = {{table}}.account_id AND {OURS})", None),
+    "role_assignment": (OF_AN_ACCOUNT, None),
+    "sign_in_session": (OF_AN_ACCOUNT, None),
+    "second_factor": (OF_AN_ACCOUNT, None),
+    "recovery_code": (OF_AN_ACCOUNT, None),
+    "provider_identity": (OF_AN_ACCOUNT, None),
+    "provider_session": ("EXISTS (SELECT FROM provider_identity here WHERE here.id = {table}.identity_id)", None),
     "unit": (f"{OURS} OR {tied('unit_id', 'unit_met_here', '{table}.id')}", OURS),
     "unit_member": ("EXISTS (SELECT FROM unit WHERE unit.id = {table}.unit_id)", None),
     "dock": (OURS, None),
+    "dock_key": ("EXISTS (SELECT FROM dock here WHERE here.id = {table}.dock_id)", None),
     "enrolment_code": (OURS, None),
+    "camera": (OURS, None),
+    "camera_assignment": ("EXISTS (SELECT FROM camera here WHERE here.id = {table}.camera_id)", None),
     "evidence_item": (
         confined(
             tied("item_id", "item_referred_here", "{table}.id"), tied("item_id", "item_opened_here", "{table}.id")

@@ -15,12 +15,19 @@ PUBLIC = {
     "/readyz": "says only whether the parts answer",
     "/openapi.json": "describes the interface",
     "/api/v1/tokens": "is where one proves who one is",
+    "/api/v1/sign-in": "names the identity providers",
+    "/api/v1/sign-in/{provider}": "sends a browser to where one proves who one is",
+    "/api/v1/sign-in/{provider}/callback": "what the provider says of whoever comes back is the credential",
+    "/api/v1/sign-in/code": "a one-time code and the verifier that goes with it are the credential",
+    "/api/v1/sign-in/renewal": "the token that is renewed is the credential",
     "/api/v1/trust": "public keys",
+    "/api/v1/banner": "the notice that everybody reads before they sign in",
 }
 """Path -> why anybody may ask it."""
 
 GUARDED_BY_ITSELF = {
     ("POST", "/api/v1/docks"): "the one-time enrolment code is the credential",
+    ("POST", "/api/v1/docks/{dock_id}/key"): "the statement signed with the dock's key is the credential",
     ("GET", "/api/v1/me"): "answers only about whoever asks",
     ("GET", "/api/v1/me/tasks"): "answers only about whoever asks",
     ("GET", "/api/v1/approvals"): "lists what whoever asks has requested or may decide, by the cell of each action",
@@ -29,6 +36,12 @@ GUARDED_BY_ITSELF = {
     ("POST", "/api/v1/approvals/{approval_id}/refuse"): "is decided by the cell of the action that is refused",
     ("POST", "/api/v1/approvals/{approval_id}/withdraw"): "is for the requester alone",
     ("GET", "/api/v1/break-glass/{glass_id}"): "is for whoever broke it, and by audit.read for the rest",
+    ("DELETE", "/api/v1/tokens/current"): "ends only the session of whoever asks",
+    ("POST", "/api/v1/tokens/step-up"): "the code is what is asked for; it strengthens only one's own session",
+    ("POST", "/api/v1/accounts/me/second-factor"): "only one's own, after a fresh sign-in",
+    ("POST", "/api/v1/accounts/me/second-factor/confirm"): "only one's own; the code is what is asked for",
+    ("POST", "/api/v1/accounts/me/recovery-codes"): "only one's own, with the second factor just proved",
+    ("POST", "/api/v1/accounts/me/password"): "only one's own; the old password is what is asked for",
     ("OPTIONS", "/api/v1/uploads"): "says which version of tus is spoken",
 }
 

@@ -20,6 +20,7 @@ NOT_WALLED = {
     "alembic_version": "says only which schema this is",
     "custody_origin": "the installation's name, which is in every record",
     "custody_head": "ids and hashes of chains; appending locks them, and what they are of is walled",
+    "lockout": "addresses and ids of accounts, asked before anybody is known; an administrator releases either",
     "signing_key": "public keys, which are handed to strangers",
     "used_assertion": "digests of sign-in statements of docks, kept for minutes",
     "procrastinate_*": "the queue's own: ids of items, read by workers alone",
@@ -28,7 +29,9 @@ NOT_WALLED = {
 
 FOR_THE_SYSTEM = {
     "evidence/api/dependencies.py:current_principal": "whoever asks is not known yet",
-    "evidence/api/dependencies.py:_session_at_the_door": "an enrolment code or nothing is asked for instead of a token",
+    "evidence/api/dependencies.py:_session_at_the_door": "nothing is asked for instead of a token",
+    "evidence/api/docks.py:enrol_dock": "an enrolment code is asked for instead of a token",
+    "evidence/api/docks.py:replace_dock_key": "what the dock's key has signed is asked for instead of a token",
     "evidence/api/guards.py:record_refusal": "a refusal is recorded, and nothing read",
     "evidence/api/uploads.py:show_receipt": "of an upload whose opener was found to ask",
     "evidence/api/uploads.py:_received": "of an upload whose opener was found to ask",
@@ -37,6 +40,8 @@ FOR_THE_SYSTEM = {
     "evidence/cli/admin.py:create_account": "the server's own console",
     "evidence/cli/admin.py:is_known": "the server's own console",
     "evidence/cli/admin.py:administrators_of": "the server's own console",
+    "evidence/cli/admin.py:_reset": "the server's own console",
+    "evidence/cli/admin.py:_release_source": "the server's own console",
     "evidence/disclosure/exports.py:write": "what was let out when the export began",
     "evidence/disclosure/exports.py:end": "an end is recorded, and nothing read",
     "evidence/ingest/*": "uploads, and the jobs that follow them: of an upload that was found for whoever sends it",

@@ -9,14 +9,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
-from auth import accounts, agencies, machines
+from auth import accounts, agencies, machines, sessions
 from auth.events import Remembered
 from auth.keys import KeyRing, jwk_of
 from auth.models import Account, Agency, Dock
 from auth.principals import Principal
+from auth.sessions import Begun
+from auth.settings import AuthSettings
 from auth.tokens import TokenIssuer
+from evidence.storage.keyring import AgencyKeyring
 from tests.conftest import NOON
-from tests.support.forging import World, read
+from tests.support.forging import World, dock_statement, read
 
 ISSUER = "https://evidence.example"
 AUDIENCE = "urn:evidence-room:api"
@@ -72,6 +75,26 @@ def a_person(agency_id: UUID | None = None) -> Principal:
         roles=frozenset(),
         name="Rosa Alvarez",
         method="password",
+        session=str(uuid4()),
+    )
+
+
+_KEY_ID = "00" * 8
+SEALER = AgencyKeyring(Path("not-written"), current=_KEY_ID, keys={_KEY_ID: bytes(32)})
+"""What the application hands in, with a key that everybody knows."""
+
+
+def begun(session: Session, account: Account, *, at: datetime = NOON, rules: AuthSettings | None = None) -> Begun:
+    """A session that began without anybody having been asked for anything."""
+    return sessions.begin(
+        session,
+        Remembered(),
+        account,
+        rules=rules or AuthSettings(),
+        method="password",
+        amr=("pwd",),
+        at=at,
+        request_id="test",
     )
 
 
@@ -93,6 +116,10 @@ class EnrolledDock:
 
     row: Dock
     key: ec.EllipticCurvePrivateKey
+
+    def statement(self, dock_id: UUID | None = None) -> str:
+        """Say at NOON that one is this dock, or another, with this dock's key."""
+        return dock_statement(dock_id or self.row.id, self.key, audience=TOKENS_URL, at=NOON)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,23 +19,36 @@ from sqlalchemy.orm import Session
 
 from auth import agencies, http, sessions
 from auth.events import AuthEvent, DockSignedIn, SignedIn, SignInRefused
-from auth.http import TokenDoors, bearer_token
+from auth.http import TokenDoors, shown_by
 from auth.keys import KeyRing
 from auth.models import Account, Agency
+from auth.settings import AuthSettings
 from auth.tokens import TokenIssuer
 from evidence.api import problems
 from evidence.api.middleware import RequestStamp
-from evidence.database import Sessions, connect, unit_of_work
+from evidence.database import Sessions, connect, standing_alone, unit_of_work
 from evidence.database import sessions as session_factory
 from evidence.engines.postgres import Cluster
-from tests.auth.conftest import PASSWORD, TOKENS_URL, EnrolledDock, an_account, an_enrolled_dock, issuer_over, world_of
+from tests.auth.conftest import (
+    PASSWORD,
+    SEALER,
+    TOKENS_URL,
+    EnrolledDock,
+    an_account,
+    an_enrolled_dock,
+    begun,
+    issuer_over,
+    world_of,
+)
 from tests.conftest import NOON
 from tests.support.clock import FixedClock
 from tests.support.database import database_from
-from tests.support.forging import World, attacks, dock_statement, read, strangers
+from tests.support.forging import World, attacks, dock_proof, dock_statement, read, strangers
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+RULES = AuthSettings(most_sessions=None)
+URL = TOKENS_URL.removesuffix("/api/v1/tokens")
 
 
 @dataclass
@@ -63,10 +77,27 @@ class House:
         return self.client.get("/guarded", headers=[(b"Authorization", b"Bearer " + token.encode())])
 
     def post(self, body: bytes, content_type: str = FORM) -> Any:
-        return self.client.post("/api/v1/tokens", content=body, headers={"Content-Type": content_type})
+        """Send what may be anything; with a good proof, so that it is the body that is judged."""
+        proof = dock_proof(self.dock.key, "POST", TOKENS_URL, at=NOON)
+        return self.client.post("/api/v1/tokens", content=body, headers={"Content-Type": content_type, "DPoP": proof})
 
-    def sign_in(self, **members: str) -> Any:
-        return self.post(urlencode(members).encode())
+    def sign_in(self, *, key: Any = None, **members: str) -> Any:
+        """Sign in; a dock with the proof that belongs to it."""
+        proof = dock_proof(key or self.dock.key, "POST", TOKENS_URL, at=NOON)
+        headers = {"Content-Type": FORM} | ({"DPoP": proof} if "client_assertion" in members else {})
+        return self.client.post("/api/v1/tokens", content=urlencode(members).encode(), headers=headers)
+
+    def prove(self, token: str, **changes: Any) -> str:
+        """Prove, for the guarded route at NOON, what `changes` alter."""
+        asked: dict[str, Any] = {"method": "GET", "address": f"{URL}/guarded", "at": NOON, "token": token}
+        return dock_proof(changes.pop("key", self.dock.key), **(asked | changes))
+
+    def ask_with(self, token: str, *proofs: str, kind: str = "DPoP", to: str = "/guarded") -> Any:
+        headers = [("Authorization", f"{kind} {token}"), *(("DPoP", proof) for proof in proofs)]
+        return self.client.get(to, headers=headers)
+
+    def dock_token(self) -> str:
+        return str(self.sign_in(**self.statement()).json()["access_token"])
 
     def statement(self) -> dict[str, str]:
         text = dock_statement(self.dock.row.id, self.dock.key, audience=TOKENS_URL, at=NOON)
@@ -92,7 +123,10 @@ def opened(sessions_: Sessions, ring: KeyRing, issuer: TokenIssuer, clock: Fixed
         unit_of_work=unit,
         recorder=recorder,
         tokens=issuer,
+        rules=RULES,
+        sealer=SEALER,
         audiences=(TOKENS_URL,),
+        url=URL,
         clock=clock,
         request_id=lambda request: str(request.state.request_id),
     )
@@ -107,16 +141,21 @@ def opened(sessions_: Sessions, ring: KeyRing, issuer: TokenIssuer, clock: Fixed
 
     @app.get("/guarded")
     def guarded(request: Request) -> str:
-        with unit() as session:
-            return sessions.identify(session, bearer_token(request), issuer.verifier, at=clock()).name
+        with standing_alone(sessions_) as session:
+            known = sessions.recognise(
+                session,
+                shown_by(request, url=URL),
+                issuer.verifier,
+                at=clock(),
+                rules=RULES,
+                source=http.source_of(request),
+            )
+        return known.principal.name
 
     with unit() as session:
         agency = agencies.create(session, "Police", at=NOON)
         officer, dock = an_account(session, agency), an_enrolled_dock(session, agency)
-        person = sessions.sign_in(
-            session, recorder, email=officer.email, password=PASSWORD, at=NOON, request_id="setup"
-        )
-    assert person is not None
+        person = begun(session, officer).principal
     recorder.events.clear()
     world = world_of(ring, issuer, person, dock_id=dock.row.id, dock_key=dock.key)
     with TestClient(app) as client:
@@ -173,7 +212,9 @@ def test_a_dock_signs_in_and_is_let_in_and_its_statement_is_spent(house: House) 
 
     assert (first.status_code, second.status_code) == (200, 401)
     assert first.json()["principal"]["kind"] == "dock"
-    assert house.ask(first.json()["access_token"]).json() == house.dock.row.name
+    token = first.json()["access_token"]
+    assert first.json()["token_type"] == "DPoP"
+    assert house.ask_with(token, house.prove(token)).json() == house.dock.row.name
     assert [type(event) for event in house.recorder.events] == [DockSignedIn, SignInRefused]
 
 
@@ -299,7 +340,7 @@ def test_what_cannot_be_read_is_said_to_be_so(house: House, content_type: str, b
     assert house.recorder.events == []
 
 
-@pytest.mark.parametrize("grant_type", ["authorization_code", "refresh_token", "Password", "password ", "none"])
+@pytest.mark.parametrize("grant_type", ["authorization_code", "Password", "password ", "none"])
 def test_other_grants_are_not_taken(house: House, grant_type: str) -> None:
     answer = house.sign_in(grant_type=grant_type, username=house.officer.email, password=PASSWORD)
 
@@ -358,3 +399,67 @@ def test_a_key_made_by_another_process_signs_tokens_that_count(house: House) -> 
     assert read(token)[0]["kid"] == house.ring.current().kid != house.world.header["kid"]
     assert house.ask(token).status_code == 200
     assert house.ask(house.world.token).status_code == 200
+
+
+def test_a_dock_without_a_proof_is_told_what_is_missing(house: House) -> None:
+    bare = house.client.post("/api/v1/tokens", data=house.statement())
+    assert (bare.status_code, bare.headers["Content-Type"]) == (400, "application/problem+json")
+    assert "DPoP proof" in bare.json()["detail"]
+    token = house.dock_token()
+
+    for answer in (house.ask(token), house.ask_with(token), house.ask_with(token, house.prove(token), kind="Bearer")):
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == 'DPoP algs="ES256"'
+        assert "DPoP proof" in answer.json()["detail"]
+    assert house.ask_with(token, house.prove(token), kind="dpop").status_code == 200
+
+
+def test_a_token_of_a_dock_is_good_with_a_fresh_proof_of_its_key_and_with_nothing_else(house: House) -> None:
+    token, person = house.dock_token(), house.world.token
+    used = house.prove(token)
+    assert house.ask_with(token, used).status_code == 200
+    thief = house.world.key
+    proofs = {
+        "replayed": [used],
+        "two": [house.prove(token), house.prove(token)],
+        "empty": [""],
+        "by another key": [house.prove(token, key=thief)],
+        "for another method": [house.prove(token, method="POST")],
+        "for another address": [house.prove(token, address=TOKENS_URL)],
+        "for where the server listens": [house.prove(token, address="http://testserver/guarded")],
+        "old": [house.prove(token, at=NOON - timedelta(seconds=61))],
+        "of the future": [house.prove(token, at=NOON + timedelta(seconds=61))],
+        "for no token": [house.prove(token, leave_out=("ath",))],
+        "for another token": [house.prove(person)],
+        "unreadable": ["."],
+    }
+
+    answers = {name: house.ask_with(token, *each) for name, each in proofs.items()}
+
+    assert {name: answer.status_code for name, answer in answers.items() if answer.status_code != 401} == {}
+    assert {answer.headers["WWW-Authenticate"] for answer in answers.values()} == {'DPoP algs="ES256"'}
+    assert house.ask_with(person, house.prove(person, key=thief)).status_code == 401, "a person's token needs none"
+    assert house.ask_with(token, house.prove(token), to="/guarded?a=b").status_code == 200, "a query is not proved"
+
+
+def test_a_sign_in_with_a_false_proof_gives_no_token_and_spends_no_statement(house: House) -> None:
+    form = house.statement()
+
+    refused = [
+        house.sign_in(**form, key=house.world.key),
+        house.client.post("/api/v1/tokens", data=form, headers={"DPoP": house.prove("t")}),
+    ]
+
+    assert [answer.status_code for answer in refused] == [401, 401]
+    assert [getattr(event, "reason", "") for event in house.recorder.events] == ["bad_proof", "bad_proof"]
+    assert house.sign_in(**form).status_code == 200
+
+
+def test_a_proof_asked_for_by_many_at_once_lets_one_in(house: House) -> None:
+    token = house.dock_token()
+    proof = house.prove(token)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: house.ask_with(token, proof).status_code, range(24)))
+
+    assert sorted(answers) == [200] + [401] * 23

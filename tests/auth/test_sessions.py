@@ -1,7 +1,7 @@
 """Signing in, and what the very next request finds when something was ended."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,44 +10,81 @@ from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
-from auth import accounts, machines, passwords, roles, sessions
+from auth import accounts, local_sign_in, machines, passwords, roles, sessions
 from auth.errors import NotSignedInError
 from auth.events import DockSignedIn, Remembered, SignedIn, SignInRefused
 from auth.keys import KeyRing, fingerprint, jwk_of
+from auth.local_sign_in import Asked
 from auth.models import Account, Agency
+from auth.possession import Shown
 from auth.principals import Principal
-from auth.tokens import TokenIssuer
+from auth.sessions import Begun
+from auth.settings import AuthSettings
+from auth.tokens import TokenIssuer, TokenVerifier
 from tests.auth.conftest import (
     PASSWORD,
+    SEALER,
     TOKENS_URL,
     EnrolledDock,
     a_person,
     an_enrolled_dock,
+    begun,
     the_console,
     world_of,
 )
 from tests.conftest import NOON
-from tests.support.forging import attacks, dock_statement, sign, strangers
+from tests.support.forging import attacks, dock_proof, dock_statement, sign, strangers
 
 LATER = NOON + timedelta(minutes=1)
+RULES = AuthSettings()
+HERE = "https://evidence.example/api/v1/me"
 
 
 def sign_in(session: Session, recorder: Remembered, email: str, password: str = PASSWORD) -> Principal | None:
-    return sessions.sign_in(
-        session, recorder, email=email, password=password, at=NOON, request_id="r1", source="192.0.2.7"
+    done = local_sign_in.sign_in(
+        session,
+        recorder,
+        Asked(email=email, password=password),
+        rules=RULES,
+        sealer=SEALER,
+        at=NOON,
+        request_id="r1",
+        source="192.0.2.7",
     )
+    return done.principal if isinstance(done, Begun) else None
 
 
-def sign_in_dock(session: Session, recorder: Remembered, statement: str) -> Principal | None:
-    return sessions.sign_in_dock(
+def identify(session: Session, shown: Shown, verifier: TokenVerifier, *, at: datetime) -> Principal:
+    return sessions.recognise(session, shown, verifier, at=at, rules=RULES, source=None).principal
+
+
+def plain(token: str) -> Shown:
+    return Shown(token=token, proof=None, method="GET", address=HERE)
+
+
+def with_proof(dock: EnrolledDock, token: str) -> Shown:
+    proof = dock_proof(dock.key, "GET", HERE, at=LATER, token=token)
+    return Shown(token=token, proof=proof, method="GET", address=HERE)
+
+
+def sign_in_dock(
+    session: Session, recorder: Remembered, dock: EnrolledDock, statement: str, proof: str | None = None
+) -> Principal | None:
+    signed_in = sessions.sign_in_dock(
         session,
         recorder,
         assertion=statement,
+        proof=dock_proof(dock.key, "POST", TOKENS_URL, at=NOON) if proof is None else proof,
+        address=TOKENS_URL,
         audiences=(TOKENS_URL,),
         at=NOON,
         leeway=timedelta(seconds=30),
         request_id="r1",
     )
+    if signed_in is None:
+        return None
+    assert signed_in[1] == dock.row.fingerprint
+    return signed_in[0]
 
 
 def test_a_person_signs_in_by_password(session: Session, recorder: Remembered, officer: Account) -> None:
@@ -87,12 +124,12 @@ def test_a_suspended_account_is_refused_at_sign_in_and_on_its_next_request(
     principal = sign_in(session, recorder, officer.email)
     assert principal is not None
     token = issuer.issue(principal, at=NOON).text
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).id == officer.id
+    assert identify(session, plain(token), issuer.verifier, at=LATER).id == officer.id
 
     accounts.suspend(session, recorder, officer, by=the_console(agency.id), at=LATER, request_id="r2", reason="left")
 
     with pytest.raises(NotSignedInError):
-        sessions.identify(session, token, issuer.verifier, at=LATER)
+        identify(session, plain(token), issuer.verifier, at=LATER)
     assert sign_in(session, recorder, officer.email) is None
     refused = recorder.events[-1]
     assert isinstance(refused, SignInRefused)
@@ -108,11 +145,11 @@ def test_a_role_ended_is_gone_on_the_next_request(
 
     console = the_console(agency.id)
     roles.grant(session, recorder, officer, "auditor", by=console, at=LATER, request_id="r2")
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).roles == {"officer", "auditor"}
+    assert identify(session, plain(token), issuer.verifier, at=LATER).roles == {"officer", "auditor"}
     roles.end(session, recorder, officer, "officer", by=console, at=LATER, request_id="r3")
     roles.end(session, recorder, officer, "auditor", by=console, at=LATER, request_id="r4")
 
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).roles == frozenset()
+    assert identify(session, plain(token), issuer.verifier, at=LATER).roles == frozenset()
 
 
 def test_an_identified_person_is_as_they_signed_in(
@@ -122,9 +159,9 @@ def test_an_identified_person_is_as_they_signed_in(
     assert signed_in is not None
     issued = issuer.issue(signed_in, at=NOON)
 
-    found = sessions.identify(session, issued.text, issuer.verifier, at=LATER)
+    found = identify(session, plain(issued.text), issuer.verifier, at=LATER)
 
-    assert (found.method, found.signed_in_at, found.session) == ("password", NOON, issued.jti)
+    assert (found.method, found.signed_in_at, found.session) == ("password", NOON, signed_in.session)
     assert (found.kind, found.id, found.agency_id, found.name, found.badge, found.roles) == (
         signed_in.kind,
         signed_in.id,
@@ -166,13 +203,14 @@ def test_as_many_passwords_are_checked_for_nobody_as_for_somebody(
 def test_a_dock_signs_in_with_its_key(
     session: Session, recorder: Remembered, dock: EnrolledDock, issuer: TokenIssuer
 ) -> None:
-    principal = sign_in_dock(session, recorder, dock_statement(dock.row.id, dock.key, audience=TOKENS_URL, at=NOON))
+    principal = sign_in_dock(session, recorder, dock, dock.statement())
 
     assert principal is not None
     assert (principal.kind, principal.id, principal.roles) == ("dock", dock.row.id, frozenset({"dock"}))
     (event,) = recorder.events
     assert isinstance(event, DockSignedIn)
-    found = sessions.identify(session, issuer.issue(principal, at=NOON).text, issuer.verifier, at=LATER)
+    token = issuer.issue(principal, at=NOON, bound_to=dock.row.fingerprint).text
+    found = identify(session, with_proof(dock, token), issuer.verifier, at=LATER)
     assert (found.kind, found.id, found.method, found.roles) == (
         "dock",
         dock.row.id,
@@ -182,10 +220,10 @@ def test_a_dock_signs_in_with_its_key(
 
 
 def test_a_statement_signs_in_once(session: Session, recorder: Remembered, dock: EnrolledDock) -> None:
-    statement = dock_statement(dock.row.id, dock.key, audience=TOKENS_URL, at=NOON)
+    statement = dock.statement()
 
-    assert sign_in_dock(session, recorder, statement) is not None
-    assert sign_in_dock(session, recorder, statement) is None
+    assert sign_in_dock(session, recorder, dock, statement) is not None
+    assert sign_in_dock(session, recorder, dock, statement) is None
     refused = recorder.events[-1]
     assert isinstance(refused, SignInRefused)
     assert (refused.reason, refused.id) == ("replayed", dock.row.id)
@@ -194,16 +232,16 @@ def test_a_statement_signs_in_once(session: Session, recorder: Remembered, dock:
 def test_a_retired_dock_is_refused_at_sign_in_and_on_its_next_request(
     session: Session, recorder: Remembered, agency: Agency, dock: EnrolledDock, issuer: TokenIssuer
 ) -> None:
-    principal = sign_in_dock(session, recorder, dock_statement(dock.row.id, dock.key, audience=TOKENS_URL, at=NOON))
+    principal = sign_in_dock(session, recorder, dock, dock.statement())
     assert principal is not None
-    token = issuer.issue(principal, at=NOON).text
-    assert sessions.identify(session, token, issuer.verifier, at=LATER).id == dock.row.id
+    token = issuer.issue(principal, at=NOON, bound_to=dock.row.fingerprint).text
+    assert identify(session, with_proof(dock, token), issuer.verifier, at=LATER).id == dock.row.id
 
     machines.retire(session, recorder, dock.row, by=the_console(agency.id), at=LATER, request_id="r2", reason="old")
 
     with pytest.raises(NotSignedInError):
-        sessions.identify(session, token, issuer.verifier, at=LATER)
-    assert sign_in_dock(session, recorder, dock_statement(dock.row.id, dock.key, audience=TOKENS_URL, at=NOON)) is None
+        identify(session, with_proof(dock, token), issuer.verifier, at=LATER)
+    assert sign_in_dock(session, recorder, dock, dock.statement()) is None
 
 
 SECONDS = int(NOON.timestamp())
@@ -257,14 +295,14 @@ def statement_with(dock: EnrolledDock, changes: dict[str, Any]) -> str:
 def test_a_dock_may_say_it_this_way(
     session: Session, recorder: Remembered, dock: EnrolledDock, change: Callable[[EnrolledDock], dict[str, Any]]
 ) -> None:
-    assert sign_in_dock(session, recorder, statement_with(dock, change(dock))) is not None
+    assert sign_in_dock(session, recorder, dock, statement_with(dock, change(dock))) is not None
 
 
 @pytest.mark.parametrize("change", FALSE.values(), ids=FALSE)
 def test_a_false_statement_signs_no_dock_in(
     session: Session, recorder: Remembered, dock: EnrolledDock, change: Callable[[EnrolledDock], dict[str, Any]]
 ) -> None:
-    assert sign_in_dock(session, recorder, statement_with(dock, change(dock))) is None
+    assert sign_in_dock(session, recorder, dock, statement_with(dock, change(dock))) is None
 
     (event,) = recorder.events
     assert isinstance(event, SignInRefused)
@@ -276,7 +314,7 @@ def test_no_dock_signs_in_as_another(
 ) -> None:
     other = an_enrolled_dock(session, agency)
 
-    assert sign_in_dock(session, recorder, dock_statement(other.row.id, dock.key, audience=TOKENS_URL, at=NOON)) is None
+    assert sign_in_dock(session, recorder, dock, dock.statement(other.row.id)) is None
 
 
 def test_no_attack_on_tokens_is_a_statement_and_no_token_is_either(
@@ -295,27 +333,20 @@ def test_no_attack_on_tokens_is_a_statement_and_no_token_is_either(
     assert fingerprint(jwk_of(world.key.public_key())) == world.header["kid"]
     good_as_statement = texts.pop("a dock's statement as token")
 
-    assert [name for name, text in texts.items() if sign_in_dock(session, recorder, text)] == []
+    assert [name for name, text in texts.items() if sign_in_dock(session, recorder, dock, text)] == []
     assert len(recorder.events) == len(texts)
     assert all(isinstance(event, SignInRefused) for event in recorder.events)
-    assert sign_in_dock(session, recorder, good_as_statement) is not None, "and the one that is one still is"
+    assert sign_in_dock(session, recorder, dock, good_as_statement) is not None, "and the one that is one still is"
 
 
 def test_a_good_token_for_somebody_unknown_identifies_nobody(
     session: Session, agency: Agency, officer: Account, dock: EnrolledDock, ring: KeyRing, issuer: TokenIssuer
 ) -> None:
-    person = Principal(
-        kind="account",
-        id=officer.id,
-        agency_id=agency.id,
-        roles=frozenset(),
-        name=officer.name,
-        method="password",
-    )
+    person = begun(session, officer).principal
     world = world_of(ring, issuer, person, dock_id=dock.row.id, dock_key=dock.key)
-    assert sessions.identify(session, world.token, issuer.verifier, at=NOON).id == officer.id
+    assert identify(session, plain(world.token), issuer.verifier, at=NOON).id == officer.id
 
     for token in strangers(world).values():
         issuer.verifier.verify(token, at=NOON)
         with pytest.raises(NotSignedInError):
-            sessions.identify(session, token, issuer.verifier, at=NOON)
+            identify(session, plain(token), issuer.verifier, at=NOON)

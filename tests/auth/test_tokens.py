@@ -50,7 +50,7 @@ def test_a_token_has_the_header_and_claims_of_an_access_token(issuer: TokenIssue
     header, claims = read(issuer.issue(a_person(), at=NOON).text)
 
     assert header == {"alg": "ES256", "typ": "at+jwt", "kid": ring.current().kid}
-    assert set(claims) == {"iss", "aud", "sub", "client_id", "iat", "auth_time", "exp", "jti", "amr"}
+    assert set(claims) == {"iss", "aud", "sub", "client_id", "iat", "auth_time", "exp", "jti", "amr", "sid"}
     assert "roles" not in claims, "what somebody may do is asked of the database, every time"
 
 
@@ -336,4 +336,5 @@ def test_product_code_reaches_no_more_of_jose_than_it_needs() -> None:
         ("tokens.py", "jose.jwk"),
         ("tokens.py", "jose.jws"),
         ("tokens.py", "jose.backends.cryptography_backend.CryptographyECKey"),
+        ("tokens.py", "jose.backends.cryptography_backend.CryptographyRSAKey"),
     }

@@ -37,7 +37,7 @@ class World:
         self.settings: Settings = settings_for(database, folder / "home")
         with room_for(database, folder / "home") as room, TestClient(create_app(room)) as client:
             self.technician: Principal = a_person(room, "evidence_tech").principal
-            dock = Sender(client, a_dock(room).headers)
+            dock = Sender(client, a_dock(room))
             self.item = UUID(str(dock.show(dock.sent(footage_like(1_200_000), camera="CAM-1"))["item"]))
 
     def export(self, effects: Effects, say: Say) -> None:

@@ -10,6 +10,7 @@ from base64 import standard_b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -44,6 +45,18 @@ def sign(header: object, payload: object, key: ec.EllipticCurvePrivateKey) -> st
     """Sign any header over any payload with ES256, whatever the header says."""
     signed = f"{b64(as_json(header))}.{b64(as_json(payload))}"
     return f"{signed}.{b64(es256(key, signed.encode()))}"
+
+
+@cache
+def some_rsa_key() -> rsa.RSAPrivateKey:
+    """Somebody's key, made once: it takes long."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+def rs256(header: object, payload: object, key: rsa.RSAPrivateKey) -> str:
+    """Sign any header over any payload with RS256, whatever the header says."""
+    signed = f"{b64(as_json(header))}.{b64(as_json(payload))}"
+    return f"{signed}.{b64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
 def hs256(header: object, payload: object, secret: bytes) -> str:
@@ -98,6 +111,29 @@ def dock_statement(
     )
 
 
+def dock_proof(
+    key: ec.EllipticCurvePrivateKey,
+    method: str,
+    address: str,
+    *,
+    at: datetime,
+    token: str | None = None,
+    header: Members | None = None,
+    leave_out: tuple[str, ...] = (),
+    **changes: Any,
+) -> str:
+    """Prove possession of a key for one request, as the dock client does; `changes` replace claims."""
+    claims: dict[str, Any] = {"jti": str(uuid4()), "htm": method, "htu": address, "iat": int(at.timestamp())}
+    if token is not None:
+        claims["ath"] = b64(sha256(token.encode()).digest())
+    claims |= changes
+    return sign(
+        {"alg": "ES256", "typ": "dpop+jwt", "jwk": jwk_of(key.public_key())} if header is None else header,
+        {name: value for name, value in claims.items() if name not in leave_out},
+        key,
+    )
+
+
 def attacks(world: World) -> dict[str, str]:
     """Name -> a text that must never sign anybody in."""
     return {
@@ -120,7 +156,57 @@ def strangers(world: World) -> dict[str, str]:
         "sub of an account as dock": "dock/" + world.claims["sub"].partition("/")[2],
         "sub of a dock as account": f"account/{world.dock_id}",
     }
-    return {name: sign(world.header, {**world.claims, "sub": sub}, world.key) for name, sub in subjects.items()}
+    bound = {"cnf": {"jkt": fingerprint(jwk_of(world.dock_key.public_key()))}, "amr": ["swk"]}
+    return {
+        name: sign(world.header, world.claims | {"sub": sub} | (bound if sub.startswith("dock") else {}), world.key)
+        for name, sub in subjects.items()
+    }
+
+
+def rsa_attacks(header: Members, claims: Members, key: rsa.RSAPrivateKey) -> dict[str, str]:
+    """Name -> a text that must not pass where the good token is signed RS256 with this key."""
+    header = {**header, "alg": "RS256"}
+    token = rs256(header, claims, key)
+    head, payload, signature = token.split(".")
+    signed, raw = f"{head}.{payload}".encode(), urlsafe_b64decode(signature + "==")
+    size = (key.key_size + 7) // 8
+    modulus = key.public_key().public_numbers().n
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    pkcs1 = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
+    other = some_rsa_key()
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size)
+
+    def with_signature(made: bytes, **members: object) -> str:
+        if not members:
+            return f"{head}.{payload}.{b64(made)}"
+        return f"{b64(as_json({**header, **members}))}.{payload}.{b64(made)}"
+
+    forged = {
+        "RSA: another key under this kid": rs256(header, claims, other),
+        "RSA: alg ES256 over an RSA signature": rs256({**header, "alg": "ES256"}, claims, key),
+        "RSA: alg RS512 over it": rs256({**header, "alg": "RS512"}, claims, key),
+        "RSA: really RS512": with_signature(key.sign(signed, padding.PKCS1v15(), hashes.SHA512())),
+        "RSA: really SHA-1": with_signature(key.sign(signed, padding.PKCS1v15(), hashes.SHA1())),
+        "RSA: PSS under the name RS256": with_signature(key.sign(signed, pss, hashes.SHA256())),
+        "RSA: alg PS256": with_signature(key.sign(signed, pss, hashes.SHA256()), alg="PS256"),
+        "RSA: signature of another text": with_signature(key.sign(b"x", padding.PKCS1v15(), hashes.SHA256())),
+        "RSA: signature zero": with_signature(bytes(size)),
+        "RSA: signature one": with_signature((1).to_bytes(size)),
+        "RSA: signature n - 1": with_signature((modulus - 1).to_bytes(size)),
+        "RSA: the padded digest itself": with_signature(
+            b"\x00\x01" + b"\xff" * (size - 35) + b"\x00" + sha256(signed).digest()
+        ),
+        "RSA: signature with a zero in front": with_signature(b"\0" + raw),
+        "RSA: signature with a zero behind": with_signature(raw + b"\0"),
+        "RSA: signature cut": with_signature(raw[:-1]),
+        "RSA: signature plus n": with_signature((int.from_bytes(raw) + modulus).to_bytes(size + 1)),
+        "RSA: no signature": with_signature(b""),
+        "RSA: kid of the EC key": rs256({**header, "kid": "ec-1"}, claims, key),
+    }
+    for name, secret in {"PEM": pem, "PKCS1": pkcs1, "PEM without its last newline": pem.rstrip()}.items():
+        forged[f"RSA: HS256 keyed with the {name}"] = hs256({**header, "alg": "HS256"}, claims, secret)
+        forged[f"RSA: HMAC under the name RS256 with the {name}"] = hs256(header, claims, secret)
+    return forged
 
 
 def _without_signature(world: World) -> dict[str, str]:
@@ -187,7 +273,7 @@ def _other_algorithms(world: World) -> dict[str, str]:
         text = f"{b64(as_json({**world.header, 'alg': alg}))}.{b64(as_json(world.claims))}"
         return f"{text}.{b64(make(text.encode()))}"
 
-    private_rsa = rsa.generate_private_key(65537, 2048)
+    private_rsa = some_rsa_key()
     p384 = ec.generate_private_key(ec.SECP384R1())
     k1 = ec.generate_private_key(ec.SECP256K1())
     forged |= {
@@ -333,9 +419,13 @@ def _claims(world: World) -> dict[str, str]:
         "amr two": {"amr": ["pwd", "swk"]},
         "amr a mapping": {"amr": {"pwd": 1, "x": 2}},
         "amr of lists": {"amr": [["pwd"]]},
+        "sid a number": {"sid": 1},
+        "sid no id": {"sid": "current"},
+        "sid in upper case": {"sid": str(world.claims.get("sid", "")).upper().replace("-", "") + "-"},
+        "sid null": {"sid": None},
     }
     forged = {name: sign(world.header, {**world.claims, **members}, world.key) for name, members in changed.items()}
-    for name in ("iss", "aud", "sub", "jti", "exp", "iat", "auth_time", "amr"):
+    for name in ("iss", "aud", "sub", "jti", "exp", "iat", "auth_time", "amr", "sid"):
         forged[f"{name} missing"] = sign(world.header, {k: v for k, v in world.claims.items() if k != name}, world.key)
     text = as_json(world.claims).decode()
     for name, number in {"NaN": "NaN", "Infinity": "Infinity", "1e400": "1e400"}.items():
@@ -476,6 +566,8 @@ def _confusions(world: World) -> dict[str, str]:
         "a dock signs a token under its own key id": sign(
             {**world.header, "kid": fingerprint(jwk_of(world.dock_key.public_key()))}, dock_claims, world.dock_key
         ),
+        "a dock's token without its key": sign(world.header, dock_claims, world.key),
+        "a person's token with a key": sign(world.header, {**world.claims, "cnf": {"jkt": b64(bytes(32))}}, world.key),
         "a dock signs a token for a person": sign(world.header, world.claims, world.dock_key),
         "an ID token": sign(
             {**world.header, "typ": "JWT"}, {**world.claims, "aud": "evidence-room", "nonce": "n"}, world.key

@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import cycle
 from typing import Any, cast
 
+import httpx2
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
@@ -35,7 +36,7 @@ CHECKS = [
 def fuzz(client: TestClient, town: Town, operation: Any, *, examples: int) -> Counter[int]:
     """Ask an operation so many times with what it allows, and as many with what it does not; count the statuses."""
     statuses: Counter[int] = Counter()
-    people = cycle([*(person.headers for person in town.people.values()), town.nobody.headers, {}])
+    people = cycle([*(person.auth for person in town.people.values()), town.nobody.auth, httpx2.Auth()])
     modes = [schemathesis.GenerationMode.POSITIVE]
     if operation.path_parameters or operation.query or operation.body:
         modes.append(schemathesis.GenerationMode.NEGATIVE)  # else all it takes is text, of which any is allowed
@@ -51,12 +52,12 @@ def fuzz(client: TestClient, town: Town, operation: Any, *, examples: int) -> Co
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def ask(case: Any) -> None:
-            asked = case.as_transport_kwargs(headers=next(people))
+            asked = case.as_transport_kwargs()
             url = asked.pop("url")
             asked.pop("cookies", None)
             if isinstance(asked.get("data"), bytes | str):
                 asked["content"] = asked.pop("data")
-            answer = client.request(asked.pop("method"), url, **asked)
+            answer = client.request(asked.pop("method"), url, **asked, auth=next(people))
             statuses[answer.status_code] += 1
             case.validate_response(answer, checks=CHECKS)
 

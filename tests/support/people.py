@@ -1,28 +1,55 @@
 """People and docks with their sign-ins, made as an administrator of the console makes them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from dataclasses import dataclass
 from functools import cache
 from unittest.mock import patch
 from uuid import UUID
 
+import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy.orm import Session
 
-from auth import accounts, agencies, machines, passwords
-from auth.keys import jwk_of
+from auth import accounts, agencies, machines, passwords, sessions
+from auth.keys import fingerprint, jwk_of
+from auth.models import Account
 from auth.principals import Principal, Role
 from evidence.database import unit_of_work
 from evidence.ids import new_id
 from evidence.room import Room
+from tests.support.forging import dock_proof
 
 PASSWORD = "correct horse battery staple"
 
 
+class Shown(httpx2.Auth):
+    """Shows who asks: a person's token as it is, a dock's with a new proof for every request."""
+
+    def __init__(self, room: Room, token: str, key: ec.EllipticCurvePrivateKey | None = None) -> None:
+        self.room, self.token, self.key = room, token, key
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        kind = "Bearer" if self.key is None else "DPoP"
+        request.headers["Authorization"] = f"{kind} {self.token}"
+        if self.key is not None:
+            address = self.room.settings.url + request.url.path
+            request.headers["DPoP"] = dock_proof(
+                self.key, request.method, address, at=self.room.clock(), token=self.token
+            )
+        yield request
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can sign in, and the header that says they have."""
+    """Somebody who can sign in: a person with the header that says they have, a dock with its key.
+
+    `auth` shows either to a client.
+    """
 
     principal: Principal
     headers: dict[str, str]
+    auth: Shown
+    key: ec.EllipticCurvePrivateKey | None = None
 
 
 def an_agency(room: Room, name: str = "Riverbend Police Department") -> UUID:
@@ -57,24 +84,36 @@ def a_person(room: Room, *roles: Role, agency: str = "Riverbend Police Departmen
             at=room.clock(),
             request_id=str(new_id()),
         )
-        account_id = account.id
-    principal = Principal(
-        kind="account",
-        id=account_id,
-        agency_id=agency_id,
-        roles=frozenset(roles),
-        name=name,
+        principal = begun(session, room, account)
+    return person_with(room, principal)
+
+
+def person_with(room: Room, principal: Principal) -> Person:
+    """Give somebody who has a session a token of it."""
+    token = room.tokens.issue(principal, at=room.clock()).text
+    return Person(principal, {"Authorization": f"Bearer {token}"}, Shown(room, token))
+
+
+def begun(session: Session, room: Room, account: Account, *, strong: bool = True) -> Principal:
+    """Begin a session as a sign-in with a second factor does, or one without."""
+    return sessions.begin(
+        session,
+        room.recorder,
+        account,
+        rules=room.settings.auth,
         method="password",
-        signed_in_at=room.clock(),
-        badge=badge,
-    )
-    return Person(principal, _headers(room, principal))
+        amr=("pwd", "otp") if strong else ("pwd",),
+        strong_at=room.clock() if strong else None,
+        at=room.clock(),
+        request_id=str(new_id()),
+    ).principal
 
 
 def signed_in(room: Room, principal: Principal) -> Person:
     """Sign somebody in again, now."""
-    again = replace(principal, signed_in_at=room.clock())
-    return Person(again, _headers(room, again))
+    with unit_of_work(room.sessions) as session:
+        again = begun(session, room, session.get_one(Account, principal.id))
+    return person_with(room, again)
 
 
 def a_dock(room: Room, name: str = "dock-1", *, agency: str = "Riverbend Police Department") -> Person:
@@ -110,7 +149,8 @@ def a_dock(room: Room, name: str = "dock-1", *, agency: str = "Riverbend Police 
         method="private_key_jwt",
         signed_in_at=room.clock(),
     )
-    return Person(principal, _headers(room, principal))
+    token = room.tokens.issue(principal, at=room.clock(), bound_to=fingerprint(jwk_of(key.public_key()))).text
+    return Person(principal, {}, Shown(room, token, key), key)
 
 
 @cache
@@ -120,7 +160,3 @@ def _digest_once(password: str) -> str:
 
 
 _digest = passwords.digest
-
-
-def _headers(room: Room, principal: Principal) -> dict[str, str]:
-    return {"Authorization": f"Bearer {room.tokens.issue(principal, at=room.clock()).text}"}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
@@ -30,6 +31,8 @@ NAMED_IN_PATHS: Mapping[str, str] = {
     "expectation_id": "expectation",
     "system": "system",
     "external_id": "external",
+    "provider": "provider",
+    "camera": "camera",
 }
 """Parameter of an address -> kind of thing it names (tests/support/town.py makes one of each)."""
 
@@ -66,7 +69,7 @@ class Route:
         ]
         return (*parameters, *members)
 
-    def ask(self, client: Any, headers: Mapping[str, str], things: Mapping[str, Things]) -> Any:
+    def ask(self, client: Any, auth: httpx2.Auth, things: Mapping[str, Things]) -> Any:
         """Ask it, every parameter and member named by the thing given for it."""
         path = self.path
         body = dict(self.body) if self.body is not None else None
@@ -78,10 +81,9 @@ class Route:
                 body[member] = [value] if isinstance(body[member], list) else value
             else:
                 path = path.replace(f"{{{name}}}", things[name][NAMED_IN_PATHS[name]])
-        said = {**HEADERS, **headers}
         if self.method == "PATCH":
-            return client.request(self.method, path, content=b"abc", headers=said | BYTES)
-        return client.request(self.method, f"{path}?reason=the trial", json=body, headers=said)
+            return client.request(self.method, path, content=b"abc", headers=HEADERS | BYTES, auth=auth)
+        return client.request(self.method, f"{path}?reason=the trial", json=body, headers=HEADERS, auth=auth)
 
 
 def routes(app: FastAPI) -> Iterator[Route]:

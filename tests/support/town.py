@@ -22,7 +22,7 @@ from evidence.cases import assignments, case_files, exhibits, referrals
 from evidence.cases.models import CaseFile
 from evidence.database import unit_of_work
 from evidence.ids import new_id
-from evidence.ingest import manifests, uploads
+from evidence.ingest import cameras, manifests, uploads
 from evidence.items.models import AccessClass, EvidenceItem
 from evidence.room import Room
 from tests.support.builders import an_item_on_the_books
@@ -34,7 +34,7 @@ THEIRS = "Millbrook Police Department"
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-NOT_MADE = ("viewing", "approval", "glass", "expectation", "system", "external")
+NOT_MADE = ("viewing", "approval", "glass", "expectation", "system", "external", "provider")
 """What nobody has made of anything here: it is asked for by names that could be."""
 
 
@@ -156,6 +156,7 @@ def things(
         if of and of.principal.kind == "account":
             _speak_for(session, room, of, item, loose, case, unit, how)
         session.flush()
+        camera = cameras.enrol(session, serial=secret, model=None, **how)
         unit_id, ids = unit.id, (item.id, loose.id, case.id, declared.id)
         made = Things(
             {
@@ -169,6 +170,7 @@ def things(
                 "account": str(helper.principal.id),
                 "email": f"{helper.principal.name}@riverbend.example",
                 "dock": str(dock.principal.id),
+                "camera": str(camera.id),
                 "unit": unit.name,
                 "entry": str(entry.id),
                 "incident": str(declared.id),
@@ -192,7 +194,7 @@ def _put_into(room: Room, unit_id: UUID, ids: tuple[UUID, ...]) -> None:
 def missing() -> Things:
     """Name what is not there, by names that could be."""
     kinds = ("item", "loose_item", "case", "assignment", "referral", "upload", "account", "dock", "unit")
-    more = ("entry", "incident", "listing")
+    more = ("entry", "incident", "listing", "camera")
     return Things(
         {kind: str(uuid4()) for kind in (*kinds, *more, *NOT_MADE)}
         | {"email": "nobody@riverbend.example", "exhibit": "4711"}

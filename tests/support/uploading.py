@@ -1,6 +1,8 @@
 """A client of tus 1.0 in a few lines, for tests that look at every answer themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import httpx2
@@ -9,11 +11,13 @@ from sqlalchemy import select
 from evidence.custody import keys
 from evidence.custody.models import CustodyReceipt, CustodyRecordRow
 from evidence.database import unit_of_work
+from evidence.docking.identity import DockKey
 from evidence.ingest import manifests
 from evidence.ingest.models import Upload
 from evidence.items.models import EvidenceItem
 from evidence.proof import note, receipt, record
 from evidence.room import Room
+from tests.support.people import Person
 
 TUS = {"Tus-Resumable": "1.0.0"}
 UPLOADS = "/api/v1/uploads"
@@ -25,16 +29,34 @@ def footage_like(size: int, *, seed: int = 0) -> bytes:
     return b"".join(number.to_bytes(8, "big") + block for number in range(size // len(block) + 1))[:size]
 
 
+def signed(dock: Person, size: int, said: Mapping[str, str], *, at: datetime | None = None) -> str:
+    """Sign a manifest as the dock client does."""
+    assert dock.key is not None
+    named = {"filename": "unnamed", **said}
+    return DockKey(dock.key).manifest(str(dock.principal.id), size, named, at=at or datetime.now(UTC))
+
+
 @dataclass(frozen=True)
 class Sender:
     """Somebody who uploads, over a client of httpx2 (a TestClient is one)."""
 
     client: httpx2.Client
-    headers: dict[str, str]
+    by: dict[str, str] | Person
+    """Whoever sends, or the headers that say so."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return self.by.headers if isinstance(self.by, Person) else self.by
+
+    @property
+    def auth(self) -> httpx2.Auth:
+        return self.by.auth if isinstance(self.by, Person) else httpx2.Auth()
 
     def open(self, size: int, **said: str) -> httpx2.Response:
         headers = {**TUS, **self.headers, "Upload-Length": str(size), "Upload-Metadata": manifests.write(said)}
-        return self.client.post(UPLOADS, headers=headers)
+        if isinstance(self.by, Person) and self.by.key is not None and "sha256" in said:
+            headers["Upload-Manifest"] = signed(self.by, size, said)
+        return self.client.post(UPLOADS, headers=headers, auth=self.auth)
 
     def opened(self, body: bytes, **said: str) -> str:
         """Open an upload for these bytes, their digest declared, and return its address."""
@@ -44,21 +66,21 @@ class Sender:
 
     def append(self, where: str, body: bytes, *, at: int, **more: str) -> httpx2.Response:
         headers = {**TUS, **self.headers, "Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"}
-        return self.client.patch(where, content=body, headers=headers | more)
+        return self.client.patch(where, content=body, headers=headers | more, auth=self.auth)
 
     def head(self, where: str) -> httpx2.Response:
-        return self.client.head(where, headers={**TUS, **self.headers})
+        return self.client.head(where, headers={**TUS, **self.headers}, auth=self.auth)
 
     def terminate(self, where: str) -> httpx2.Response:
-        return self.client.delete(where, headers={**TUS, **self.headers})
+        return self.client.delete(where, headers={**TUS, **self.headers}, auth=self.auth)
 
     def show(self, where: str) -> dict[str, object]:
-        answer = self.client.get(where, headers=self.headers)
+        answer = self.client.get(where, headers=self.headers, auth=self.auth)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def receipt(self, where: str) -> httpx2.Response:
-        return self.client.get(f"{where}/receipt", headers=self.headers)
+        return self.client.get(f"{where}/receipt", headers=self.headers, auth=self.auth)
 
     def sent(self, body: bytes, **said: str) -> str:
         """Upload these bytes in one piece and return the address of the upload, whatever became of it."""

@@ -406,10 +406,58 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     (f"account/{OFFICER}", body("account.suspended", facts={"account": OFFICER})),
     (f"account/{OFFICER}", body("account.signed_in", sd=[salted("source", "192.0.2.7")])),
     ("_refused", body("account.sign_in_refused", facts={"reason": "password"})),
+    (
+        f"account/{OFFICER}",
+        body("session.ended", facts={"account": OFFICER, "session": digest_of("session"), "reason": "signed_out"}),
+    ),
+    (f"account/{OFFICER}", body("account.proved_again", facts={"amr": "otp"})),
+    (f"account/{OFFICER}", body("second_factor.enrolled", facts={"account": OFFICER})),
+    (f"account/{OFFICER}", body("recovery_codes.made", facts={"account": OFFICER, "count": 10})),
+    (f"account/{OFFICER}", body("recovery_code.used", facts={"account": OFFICER, "left": 9})),
+    (f"account/{OFFICER}", body("account.password_changed", facts={"account": OFFICER})),
+    (f"account/{OFFICER}", body("account.locked_out", facts={"account": OFFICER, "failures": 5})),
+    (f"account/{OFFICER}", body("account.released", sd=[salted("reason", "called in")], facts={"account": OFFICER})),
+    ("_refused", body("source.released", sd=[salted("source", "192.0.2.7")])),
+    (f"account/{OFFICER}", body("account.reset", facts={"account": OFFICER})),
     (f"account/{OFFICER}", body("dock.invited", facts={"dock": DOCK})),
+    (
+        f"item/{STOP}",
+        body(
+            "item.announced",
+            src=[digest_of("manifest")],
+            att=[{"kind": "announced", "sha256": sha256(FOOTAGE).hexdigest()}],
+            facts={"upload": digest_of("upload"), "dock": DOCK, "fingerprint": "A" * 43, "public": "0" * 128},
+            sd=[salted("manifest", "a manifest")],
+        ),
+    ),
     (f"dock/{DOCK}", body("dock.enrolled", facts={"dock": DOCK, "fingerprint": digest_of("dock key")})),
+    (
+        f"dock/{DOCK}",
+        body(
+            "dock.key_replaced",
+            facts={"dock": DOCK, "fingerprint": digest_of("next dock key"), "replaced": digest_of("dock key")},
+        ),
+    ),
     (f"dock/{DOCK}", body("dock.retired", facts={"dock": DOCK})),
     (f"dock/{DOCK}", body("dock.signed_in")),
+    (
+        f"item/{STOP}",
+        body("item.attributed", facts={"outcome": "roster", "account": OFFICER, "camera": CASE, "assignment": DOCK}),
+    ),
+    (f"item/{STOP}", body("item.reassigned", facts={"account": OFFICER}, sd=[salted("reason", "worn by the other")])),
+    (f"account/{OFFICER}", body("camera.enrolled", facts={"camera": CASE}, sd=[salted("camera_serial", "CAM-0417")])),
+    (
+        f"account/{OFFICER}",
+        body("camera.assigned", facts={"assignment": DOCK, "camera": CASE, "account": OFFICER, "since": LONG_AGO}),
+    ),
+    (
+        f"account/{OFFICER}",
+        body(
+            "camera.assignment_ended",
+            facts={"assignment": DOCK, "camera": CASE, "account": OFFICER, "since": LONG_AGO, "until": NOON},
+        ),
+    ),
+    (f"account/{OFFICER}", body("camera.retired", facts={"camera": CASE})),
     (
         "_keys",
         body(
@@ -424,6 +472,14 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
         ),
     ),
     ("_refused", body("access.refused", facts={"action": "evidence.stream", "reason": "not on the case"})),
+    (
+        f"account/{OFFICER}",
+        body("identity.expected", sd=[salted("subject", "00u1")], facts={"account": OFFICER, "provider": "city"}),
+    ),
+    (
+        f"account/{OFFICER}",
+        body("identity.linked", sd=[salted("subject", "00u1")], facts={"account": OFFICER, "provider": "city"}),
+    ),
 )
 """One body for each act of the registry, with the chain it could stand on."""
 

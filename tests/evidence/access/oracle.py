@@ -114,8 +114,8 @@ def _request(question: Question) -> dict[str, Any]:
 def _context(world: World) -> dict[str, Any]:
     """State the facts of a world under the names of the design's conditions."""
     return {
-        "own": world.badge == "same" or world.brought == "by me",
-        "recorder": world.badge == "same",
+        "own": world.badge == "same" or world.officer == "me" or world.brought == "by me",
+        "recorder": world.badge == "same" or world.officer == "me",
         "self": world.brought == "by me",
         "dockown": world.is_dock and world.brought != "by somebody",
         "unit": world.supervises,

@@ -22,7 +22,7 @@ AGENCY = UUID("0190aaaa-0000-7000-8000-000000000001")
 MATRIX = json.loads((Path(__file__).parent / "permission_matrix.json").read_text())["matrix"]
 
 
-def person(*roles: Role, badge: str | None = "4711", signed_in: datetime | None = NOW) -> Principal:
+def person(*roles: Role, badge: str | None = "4711", strong: datetime | None = NOW) -> Principal:
     return Principal(
         kind="account",
         id=uuid4(),
@@ -30,7 +30,8 @@ def person(*roles: Role, badge: str | None = "4711", signed_in: datetime | None 
         roles=frozenset(roles),
         name="A. Person",
         method="password",
-        signed_in_at=signed_in,
+        signed_in_at=NOW,
+        strong_at=strong,
         badge=badge,
     )
 
@@ -130,7 +131,7 @@ def a_case(someone: Principal, *, assigned: bool = True, referred: bool = True) 
 
 
 @pytest.mark.parametrize(
-    ("signed_in", "reason", "allowed"),
+    ("strong", "reason", "allowed"),
     [
         (NOW, "trial", True),
         (NOW - FRESH, "trial", True),
@@ -141,10 +142,10 @@ def a_case(someone: Principal, *, assigned: bool = True, referred: bool = True) 
         (NOW, "   ", False),
     ],
 )
-def test_an_original_goes_out_only_for_a_reason_and_after_a_fresh_sign_in(
-    signed_in: datetime | None, reason: str | None, allowed: bool
+def test_an_original_goes_out_only_for_a_reason_and_with_a_second_factor_just_proved(
+    strong: datetime | None, reason: str | None, allowed: bool
 ) -> None:
-    technician = person("evidence_tech", signed_in=signed_in)
+    technician = person("evidence_tech", strong=strong)
 
     decision = access.allow(technician, "evidence.download_original", Thing(agency_id=AGENCY), at=NOW, reason=reason)
 

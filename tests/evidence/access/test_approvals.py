@@ -63,7 +63,7 @@ def room(shared: Room, clock: FixedClock) -> Room:
 
 def anew(room: Room, by: Principal) -> Any:
     """What every act is told: who, when, in which request."""
-    return {"by": replace(by, signed_in_at=room.clock()), "at": room.clock(), "request_id": str(new_id())}
+    return {"by": replace(by, strong_at=room.clock()), "at": room.clock(), "request_id": str(new_id())}
 
 
 def a_confidential_item(room: Room, by: Principal, **described: Any) -> UUID:
@@ -286,7 +286,7 @@ def test_whoever_has_no_such_cell_or_no_fresh_sign_in_approves_nothing(room: Roo
     for other in others:
         with pytest.raises(NotFoundError):
             approve(room, other, waiting)
-    stale = anew(room, admin) | {"by": replace(admin, signed_in_at=NOON - timedelta(minutes=16))}
+    stale = anew(room, admin) | {"by": replace(admin, strong_at=NOON - timedelta(minutes=16))}
     with unit_of_work(room.sessions) as session, pytest.raises(RefusedError, match="15 minutes"):
         approvals.approve(session, room.recorder, waiting.id, sha256=waiting.sha256, **stale)
 
@@ -321,7 +321,7 @@ def test_nothing_else_may_be_missing_when_it_is_asked(room: Room, asked: dict[st
     item_id = a_confidential_item(room, admin)
     told = anew(room, by)
     if asked.get("stale"):
-        told["by"] = replace(by, signed_in_at=NOON - timedelta(hours=1))
+        told["by"] = replace(by, strong_at=NOON - timedelta(hours=1))
 
     act = LowerClass("item", item_id, "restricted")
     with unit_of_work(room.sessions) as session, pytest.raises(RefusedError, match=says):

@@ -67,6 +67,8 @@ def world(room: Room, database: Database) -> World:
             an_item_on_the_books(session, room, choose.choice(people + docks), officer_badge=choose.choice(BADGES))
             for _ in range(60)
         ]
+        for item in choose.sample(items, 36):
+            decide(item, choose.choice([None, *(each for each in people if each.agency_id == item.agency_id)]))
         cases = [a_case(session, room, choose.choice(people), items, people, choose) for _ in range(24)]
         for one, into in zip(cases[:12], cases[12:], strict=True):
             if (one.agency_id, one.kind) == (into.agency_id, into.kind):
@@ -155,6 +157,12 @@ def incident(session: Session, room: Room, items: list[EvidenceItem], people: li
         incidents.enlist(session, declared, session.get_one(Account, person.id), "involved", **how)
 
 
+def decide(item: EvidenceItem, officer: Principal | None) -> None:
+    """Have the roster say whose recording it is, or that it cannot."""
+    item.officer_basis = "unresolved" if officer is None else "roster"
+    item.officer_id = None if officer is None else officer.id
+
+
 def a_case(
     session: Session, room: Room, opener: Principal, items: list[EvidenceItem], people: list[Principal], choose: Random
 ) -> CaseFile:
@@ -215,13 +223,16 @@ def test_the_list_is_what_one_look_at_each_allows(room: Room, world: World) -> N
             seen[f"{name} that are confidential"] += sum(each.access_class == "confidential" for each in visible)
         for role in person.roles & {"detective", "prosecutor"}:
             seen[f"items by the case of a {role}"] += len(listed)
+        seen["items that the roster says are theirs"] += sum(
+            each.id in listed and each.officer_id == person.id != each.received_from_id for each in items
+        )
         seen["items of another agency"] += sum(things[each].agency_id != person.agency_id for each in listed)
         seen["cases of another agency"] += sum(
             things_of_cases[each].agency_id != person.agency_id for each in listed_cases
         )
 
     assert seen["items"] > len(items), "a world in which nobody sees anything proves nothing"
-    assert len(+seen) == 17, seen
+    assert len(+seen) == 18, seen
 
 
 def require_pages_of(session: Session, person: Principal, listed: set[UUID], *, at: datetime) -> None:

@@ -133,6 +133,12 @@ def counts(world: World, by: Principal | None) -> dict[str, int]:
 
 
 UNFILLED = {
+    "second_factor",
+    "recovery_code",
+    "provider_identity",
+    "provider_session",
+    "camera",
+    "camera_assignment",
     "custody_receipt",
     "viewing",
     "expectation",

@@ -67,6 +67,8 @@ class World:
     is_dock: bool = False
     ours: bool = True
     badge: Badge = "other"
+    officer: Literal["me", "somebody", "nobody known"] = "nobody known"
+    """Whose recording it is by roster or decision."""
     brought: Literal["by me", "by somebody", "by nobody yet"] = "by somebody"
     account: Literal["mine", "somebody's", "of nobody"] = "mine"
     supervises: bool = False
@@ -94,7 +96,8 @@ class World:
             roles=self.roles,
             name="A. Person",
             method="password",
-            signed_in_at=SIGN_INS[self.signed_in],
+            signed_in_at=NOW,
+            strong_at=SIGN_INS[self.signed_in],
             badge=None if self.badge == "neither has one" else "4711",
         )
 
@@ -102,6 +105,7 @@ class World:
         return Thing(
             agency_id=OURS if self.ours else THEIRS,
             officer_badge={"same": "4711", "other": "0815", "neither has one": None}[self.badge],
+            officer_id={"me": ME, "somebody": SOMEBODY, "nobody known": None}[self.officer],
             brought_by={"by me": ME, "by somebody": SOMEBODY, "by nobody yet": None}[self.brought],
             account_id={"mine": ME, "somebody's": SOMEBODY, "of nobody": None}[self.account],
             cases=tuple(each.standing() for each in self.cases),
@@ -197,7 +201,11 @@ MEETS: Mapping[str, Mapping[str, Any]] = {
 """What has to be so that a condition is met, and nothing beyond it."""
 
 BREAKS: Mapping[str, Sequence[Mapping[str, Any]]] = {
-    "own": [{"brought": "by somebody"}, {"brought": "by nobody yet"}, {"brought": "by somebody", "badge": "other"}],
+    "own": [
+        {"brought": "by somebody"},
+        {"brought": "by nobody yet"},
+        {"brought": "by somebody", "badge": "other", "officer": "somebody"},
+    ],
     "self": [{"brought": "by somebody"}, {"brought": "by nobody yet"}],
     "dockown": [{"brought": "by somebody"}, {"is_dock": False}],
     "unit": [{"supervises": False}],
@@ -219,7 +227,7 @@ BREAKS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "rel": [{"released": False}],
     "why": [{"reason": "blank"}, {"reason": "empty"}, {"reason": "none"}],
     "step": [{"signed_in": "too long ago"}, {"signed_in": "in the future"}, {"signed_in": "never"}],
-    "sod": [{"account": "mine"}, {"author": True}, {"listed": True}, {"badge": "same"}],
+    "sod": [{"account": "mine"}, {"author": True}, {"listed": True}, {"badge": "same"}, {"officer": "me"}],
     "nohold": [{"on_hold": True}, {"cases": (Case(is_open=True),)}, {"cases": (Case(), Case(is_open=True))}],
     "two": [{"approved": False}],
     "dnd": [{"do_not_disclose": True}],
@@ -247,6 +255,7 @@ def drawn(choose: Random) -> World:
         is_dock=choose.random() < 0.8 if "dock" in roles else choose.random() < 0.02,
         ours=choose.random() < 0.85,
         badge=choose.choice(get_args(Badge)),
+        officer=choose.choice(["me", "somebody", "nobody known"]),
         brought=choose.choice(["by me", "by somebody", "by nobody yet"]),
         account=choose.choice(["mine", "somebody's", "of nobody"]),
         supervises=choose.random() < 0.5,

@@ -6,6 +6,7 @@ An action without a route is on a list; one that gets a route leaves the list an
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -22,7 +23,6 @@ from tests.support.town import Things, Town, a_town, things
 UNREACHABLE: set[Action] = {
     "evidence.download_derivative",
     "evidence.correct_meta",
-    "evidence.reassign",
     "evidence.annotate",
     "evidence.clip",
     "evidence.redact",
@@ -52,18 +52,16 @@ WHY = "?reason=the trial"
 BECAUSE = {"reason": "the trial"}
 TUS = {"Tus-Resumable": "1.0.0"}
 
-Ask = Callable[[TestClient, Town, Mapping[str, str], Things], Any]
+Ask = Callable[[TestClient, Town, httpx2.Auth, Things], Any]
 
 
 def posting(address: str, body: Callable[[Town, Things], dict[str, Any]]) -> Ask:
     """Return a way to post what `body` makes to an address with the case in it."""
-    return lambda client, town, headers, of: client.post(
-        address.format(**of.named), json=body(town, of), headers=headers
-    )
+    return lambda client, town, auth, of: client.post(address.format(**of.named), json=body(town, of), auth=auth)
 
 
 def getting(address: str, **more: str) -> Ask:
-    return lambda client, _town, headers, of: client.get(address.format(**of.named), headers={**headers, **more})
+    return lambda client, _town, auth, of: client.get(address.format(**of.named), headers=more, auth=auth)
 
 
 HOW: Mapping[Action, Ask] = {
@@ -74,10 +72,11 @@ HOW: Mapping[Action, Ask] = {
     "audit.read": getting("/api/v1/items/{item}/who"),
     "access.grant": posting("/api/v1/items/{item}/access-list/{entry}/end", lambda _town, _of: BECAUSE),
     "evidence.categorise": posting("/api/v1/items/{item}/incidents", lambda _town, _of: {"number": "26-4711"}),
+    "evidence.reassign": posting("/api/v1/items/{item}/officer", lambda _town, of: BECAUSE | {"officer": of["email"]}),
     "custody.read": getting("/api/v1/items/{item}/custody"),
     "upload.append": getting("/api/v1/uploads/{upload}"),
-    "upload.finish": lambda client, _town, headers, of: client.delete(
-        f"/api/v1/uploads/{of['upload']}", headers={**TUS, **headers}
+    "upload.finish": lambda client, _town, auth, of: client.delete(
+        f"/api/v1/uploads/{of['upload']}", headers=TUS, auth=auth
     ),
     "custody.export": posting("/api/v1/exports", lambda _town, of: {"items": [of["item"]], **BECAUSE}),
     "case.link": posting("/api/v1/cases/{case}/exhibits", lambda _town, of: {"item": of["loose_item"]}),
@@ -103,12 +102,13 @@ NAMES_NOTHING: set[tuple[Action, Role]] = {("audit.read", "system_admin")}
 
 HOW_AT_ALL: Mapping[Action, Ask] = {
     "evidence.list": getting("/api/v1/items"),
-    "case.create": lambda client, _town, headers, _of: client.post(
-        "/api/v1/cases", json={"number": str(new_id()), "title": "A case"}, headers=headers
+    "case.create": lambda client, _town, auth, _of: client.post(
+        "/api/v1/cases", json={"number": str(new_id()), "title": "A case"}, auth=auth
     ),
-    "upload.open": lambda client, _town, headers, _of: client.post(
+    "upload.open": lambda client, _town, auth, _of: client.post(
         "/api/v1/uploads",
-        headers={**TUS, **headers, "Upload-Length": "3", "Upload-Metadata": "filename YQ==,sha256 " + ZEROS},
+        headers={**TUS, "Upload-Length": "3", "Upload-Metadata": "filename YQ==,sha256 " + ZEROS},
+        auth=auth,
     ),
     "users.manage": getting("/api/v1/accounts"),
     "devices.manage": getting("/api/v1/docks"),
@@ -154,7 +154,7 @@ def test_a_role_does_what_its_cells_allow_and_nothing_else(client: TestClient, t
     wrong = []
     for action, ask in HOW.items():
         for of, conditions in ((foreign, set[str]()), (bare, OF_THE_ACT), (own, everything)):
-            answer = ask(client, town, person.headers, of)
+            answer = ask(client, town, person.auth, of)
             if (action, role) in NAMES_NOTHING:
                 assert answer.status_code == 404
                 continue
@@ -163,7 +163,7 @@ def test_a_role_does_what_its_cells_allow_and_nothing_else(client: TestClient, t
             ):
                 wrong.append((action, of.secrets[0], answer.status_code, answer.text))
     for action, ask in HOW_AT_ALL.items():
-        answer = ask(client, town, person.headers, own)
+        answer = ask(client, town, person.auth, own)
         allowed = met(action, role, everything | {"disc", "rel"})  # a list that may be asked for, and holds nothing
         if answer.status_code != (403 if not allowed else answer.status_code) or answer.status_code >= 500:
             wrong.append((action, "at all", answer.status_code, answer.text))
@@ -176,8 +176,8 @@ def test_a_role_does_what_its_cells_allow_and_nothing_else(client: TestClient, t
 def test_nobody_without_a_role_does_anything(client: TestClient, town: Town) -> None:
     bare = things(town, town.keeper, word="bare")
     for ask in (*HOW.values(), *HOW_AT_ALL.values()):
-        assert ask(client, town, town.nobody.headers, bare).status_code in (403, 404)
-        assert ask(client, town, {}, bare).status_code == 401
+        assert ask(client, town, town.nobody.auth, bare).status_code in (403, 404)
+        assert ask(client, town, httpx2.Auth(), bare).status_code == 401
 
 
 @pytest.mark.parametrize("role", ["auditor", "agency_admin"])

@@ -20,8 +20,8 @@ from tests.conftest import NOON
 from tests.support.approving import approved
 from tests.support.clock import FixedClock
 from tests.support.database import Database
-from tests.support.forging import World, attacks, dock_statement, read, strangers
-from tests.support.people import PASSWORD, Person, a_dock, a_person
+from tests.support.forging import World, attacks, dock_proof, dock_statement, read, strangers
+from tests.support.people import PASSWORD, Person, Shown, a_dock, a_person
 from tests.support.rooms import room_for
 
 ELSEWHERE = "Springfield Police Department"
@@ -109,7 +109,7 @@ def test_an_address_is_taken_once(client: TestClient, admin: Person) -> None:
         ({"roles": ["dock"]}, 400),
         ({"roles": ["king"]}, 422),
         ({"roles": ["system_admin"]}, 403),
-        ({"password": None}, 422),
+        ({"password": None}, 400),
     ],
     ids=str,
 )
@@ -129,10 +129,8 @@ def test_only_an_administrator_with_a_fresh_sign_in_manages_accounts(
 ) -> None:
     others = [a_person(room, "officer"), a_person(room, "evidence_tech"), a_person(room), a_dock(room)]
 
-    assert {client.post("/api/v1/accounts", json=wanted(), headers=each.headers).status_code for each in others} == {
-        403
-    }
-    assert {client.get("/api/v1/accounts", headers=each.headers).status_code for each in others} == {403}
+    assert {client.post("/api/v1/accounts", json=wanted(), auth=each.auth).status_code for each in others} == {403}
+    assert {client.get("/api/v1/accounts", auth=each.auth).status_code for each in others} == {403}
     assert client.get("/api/v1/accounts").status_code == 401
     clock.advance(timedelta(minutes=16))
     assert client.post("/api/v1/accounts", json=wanted(), headers=admin.headers).status_code == 403
@@ -184,7 +182,7 @@ def test_a_suspended_account_is_refused_on_its_next_request(client: TestClient, 
     assert suspended.json()["suspended_at"] is not None
     assert client.get("/api/v1/me", headers=officer.headers).status_code == 401
     assert sign_in(client, f"{officer.principal.name}@riverbend.example").status_code == 401
-    assert acts(room, f"account/{admin.principal.id}")[-1] == "account.suspended"
+    assert acts(room, f"account/{admin.principal.id}")[-2:] == ["account.suspended", "session.ended"]
     assert acts(room, f"account/{officer.principal.id}")[-1] == "account.sign_in_refused"
     own = client.post(f"/api/v1/accounts/{admin.principal.id}/suspend", json={"reason": "tired"}, headers=admin.headers)
     assert own.status_code == 403
@@ -206,14 +204,20 @@ def test_a_dock_is_invited_enrolled_signs_in_and_is_retired(client: TestClient, 
 
     statement = dock_statement(UUID(dock_id), key, audience=f"{room.settings.url}/api/v1/tokens", at=clock())
     form = {"grant_type": "client_credentials", "client_assertion_type": JWT_BEARER, "client_assertion": statement}
-    signed_in, replayed = (client.post("/api/v1/tokens", data=form) for _ in range(2))
+    where = f"{room.settings.url}/api/v1/tokens"
+    signed_in, replayed = (
+        client.post("/api/v1/tokens", data=form, headers={"DPoP": dock_proof(key, "POST", where, at=clock())})
+        for _ in range(2)
+    )
     assert (signed_in.status_code, replayed.status_code) == (200, 401)
-    assert client.get("/api/v1/me", headers=bearer(signed_in)).json()["name"] == "Central, dock 1"
-    assert client.get("/api/v1/docks", headers=bearer(signed_in)).status_code == 403
+    assert signed_in.json()["token_type"] == "DPoP"
+    dock = Shown(room, signed_in.json()["access_token"], key)
+    assert client.get("/api/v1/me", auth=dock).json()["name"] == "Central, dock 1"
+    assert client.get("/api/v1/docks", auth=dock).status_code == 403
 
     retired = client.post(f"/api/v1/docks/{dock_id}/retire", json={"reason": "broken"}, headers=keeper.headers)
     assert retired.json()["retired_at"] is not None
-    assert client.get("/api/v1/me", headers=bearer(signed_in)).status_code == 401
+    assert client.get("/api/v1/me", auth=dock).status_code == 401
     shown = client.get(f"/api/v1/docks/{dock_id}", headers=keeper.headers).json()
     assert shown == retired.json()
     assert client.get("/api/v1/docks", headers=keeper.headers).json()["docks"] == [shown]

@@ -58,7 +58,7 @@ def officer(room: Room, client: TestClient, agency: str) -> Sender:
 
 @pytest.fixture
 def dock(room: Room, client: TestClient, agency: str) -> Sender:
-    return Sender(client, a_dock(room, agency=agency).headers)
+    return Sender(client, a_dock(room, agency=agency))
 
 
 def encoded(algorithm: str, body: bytes) -> str:
@@ -292,7 +292,7 @@ def test_the_same_bytes_twice_are_one_item(room: Room, officer: Sender, dock: Se
 
     assert officer.show(first)["item"] == dock.show(second)["item"]
     one, two = officer.receipt(first).text, dock.receipt(second).text
-    assert (require_receipt(room, first, one).seq, require_receipt(room, second, two).seq) == (1, 2)
+    assert (require_receipt(room, first, one).seq, require_receipt(room, second, two).seq) == (1, 3)
 
 
 def test_the_same_bytes_of_another_agency_are_another_item(room: Room, officer: Sender) -> None:
@@ -403,7 +403,7 @@ def test_another_one_s_upload_and_none_at_all_look_the_same(
             sender.head(of),
             sender.append(of, b"footage", at=0),
             sender.terminate(of),
-            sender.client.get(of, headers=sender.headers),
+            sender.client.get(of, headers=sender.headers, auth=sender.auth),
             sender.receipt(of),
         ]
         return [(each.status_code, {**each.json(), "request_id": ""} if each.content else None) for each in found]

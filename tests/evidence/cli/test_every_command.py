@@ -5,12 +5,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from evidence.cli import app
 from evidence.cli.exits import ExitCode
+from evidence.docking.identity import DockKey
 from tests.evidence.cli.test_app import leaves
-from tests.support.installation import AGENCY, OFFICER, Ended, Installation, free_port, stop
+from tests.support.authenticator import Authenticator
+from tests.support.installation import AGENCY, OFFICER, PASSWORD, Ended, Installation, free_port, stop
 from tests.support.output_lines import LINES, VERIFIER_LINES
 
 Arguments = list[str | Path]
@@ -150,6 +153,74 @@ def a_use(room: Installation, folder: Path) -> str:
     return str(used["id"])
 
 
+def secret(folder: Path, text: str) -> Path:
+    path = folder / os.urandom(4).hex()
+    path.write_text(text + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def somebody(room: Installation) -> str:
+    email = f"{os.urandom(4).hex()}@riverbend.example"
+    asked = {"email": email, "name": "N", "password": PASSWORD, "roles": ["officer"]}
+    room.post("/accounts", asked, profile="admin")
+    return email
+
+
+def somebody_fresh(room: Installation, _folder: Path) -> Arguments:
+    room.sign_in_quickly(somebody(room), profile="strong")
+    return ["--profile", "strong"]
+
+
+def offered(room: Installation) -> Authenticator:
+    room.sign_in_quickly(somebody(room), profile="strong")
+    return Authenticator(room.post("/accounts/me/second-factor", None, profile="strong")["secret"])
+
+
+def somebody_offered(room: Installation, _folder: Path) -> Arguments:
+    return ["--totp", offered(room).code(), "--profile", "strong"]
+
+
+def somebody_with_a_factor(room: Installation) -> Authenticator:
+    authenticator = offered(room)
+    room.post("/accounts/me/second-factor/confirm", {"totp": authenticator.code()}, profile="strong")
+    return authenticator
+
+
+def somebody_strong(room: Installation, _folder: Path) -> Arguments:
+    somebody_with_a_factor(room)
+    return ["--profile", "strong"]
+
+
+def a_new_password(room: Installation, folder: Path) -> Arguments:
+    somebody_fresh(room, folder)
+    return ["--new-password-file", secret(folder, "another good password"), "--profile", "strong"]
+
+
+def a_locked_source(room: Installation, _folder: Path) -> Arguments:
+    for _ in range(5):
+        asked = {"code": "wrong", "public_key": DockKey.load_or_create(_folder).public_jwk()}
+        assert httpx2.post(f"{room.url}/api/v1/docks", json=asked).status_code == 403
+    return ["127.0.0.1", "--reason", "x"]
+
+
+def a_carrying() -> Arguments:
+    return [f"CAM-{os.urandom(4).hex()}", OFFICER, "--from", "2026-01-01T06:00Z", "--to", "2026-01-01T18:00Z"]
+
+
+def a_roster(folder: Path) -> Path:
+    path = folder / "roster.csv"
+    serial, officer, _from, since, _to, until = a_carrying()
+    path.write_text(f"serial;email;from;to\r\n{serial};{officer};{since};{until}\r\n", encoding="utf-8-sig")
+    return path
+
+
+def a_camera(room: Installation, _folder: Path) -> Arguments:
+    carrying = a_carrying()
+    room.run("camera", "assign", *carrying)
+    return [carrying[0], "--reason", "broken"]
+
+
 GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "migrate": lambda room, folder: [],
     "doctor": lambda room, folder: [],
@@ -160,6 +231,14 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "verify": a_package,
     "openapi": lambda room, folder: [],
     "admin create": lambda room, folder: [*someone(room, folder), "--agency", AGENCY],
+    "admin reset": lambda room, folder: [somebody(room)],
+    "admin release-source": a_locked_source,
+    "step-up": lambda room, folder: ["--totp", somebody_with_a_factor(room).code(1), "--profile", "strong"],
+    "account release": lambda room, folder: [somebody(room), "--reason", "x", "--profile", "admin"],
+    "account password": a_new_password,
+    "account second-factor enrol": somebody_fresh,
+    "account second-factor confirm": somebody_offered,
+    "account second-factor recovery-codes": somebody_strong,
     "account create": lambda room, folder: [*someone(room, folder), "--role", "officer", "--profile", "admin"],
     "init": lambda room, folder: ["--agency", AGENCY],
     "account roles": lambda room, folder: [
@@ -189,7 +268,14 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "dock code": lambda room, folder: ["north-1"],
     "dock enrol": lambda room, folder: [f"dock-{os.urandom(4).hex()}"],
     "dock upload": lambda room, folder: [a_card(folder), "--still", "0", "--dock", "east-1"],
+    "dock rotate": lambda room, folder: ["--dock", "east-1"],
     "dock status": lambda room, folder: [],
+    "camera list": lambda room, folder: [],
+    "camera import": lambda room, folder: [a_roster(folder)],
+    "camera assign": lambda room, folder: [*a_carrying(), "--dry-run"],
+    "camera retire": a_camera,
+    "worklist": lambda room, folder: [],
+    "item reassign": lambda room, folder: [a_number(room, folder), OFFICER, "--reason", "worn by the other"],
     "item list": lambda room, folder: [],
     "item show": lambda room, folder: [a_number(room, folder), "--custody"],
     "item add": lambda room, folder: [a_file(folder)],
@@ -242,6 +328,24 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "export": lambda room, folder: (["2020-1", "--out", folder / "p.zip", "--reason", "x"], ExitCode.ERROR),
     "verify": lambda room, folder: ([folder, "--trust", folder / "none"], ExitCode.USAGE),
     "admin create": lambda room, folder: ([*someone(room, folder), "--agency", ""], ExitCode.USAGE),
+    "admin reset": lambda room, folder: (["nobody@riverbend.example"], ExitCode.ERROR),
+    "step-up": lambda room, folder: (["--totp", "000000", "--profile", "admin"], ExitCode.USAGE),
+    "account release": lambda room, folder: (
+        ["nobody@x.example", "--reason", "x", "--profile", "admin"],
+        ExitCode.ERROR,
+    ),
+    "account password": lambda room, folder: (
+        [
+            "--password-file",
+            secret(folder, "wrong"),
+            "--new-password-file",
+            secret(folder, "n"),
+            "--profile",
+            "officer",
+        ],
+        ExitCode.REFUSED,
+    ),
+    "account second-factor confirm": lambda room, folder: (["--totp", "000000"], ExitCode.USAGE),
     "account create": lambda room, folder: (
         [*someone(room, folder), "--role", "king", "--profile", "admin"],
         ExitCode.USAGE,
@@ -252,6 +356,8 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "dock status": lambda room, folder: (["--dock", "none"], ExitCode.ERROR),
     "item show": lambda room, folder: (["2020-1"], ExitCode.ERROR),
     "item list": lambda room, folder: (["--profile", "none"], ExitCode.REFUSED),
+    "camera import": lambda room, folder: ([a_file(folder)], ExitCode.USAGE),
+    "item reassign": lambda room, folder: ([a_number(room, folder), "nobody", "--reason", "x"], ExitCode.ERROR),
     "case show": lambda room, folder: (["26-none"], ExitCode.ERROR),
     "case link": lambda room, folder: ([a_case(room), "2020-1"], ExitCode.ERROR),
     "case close": lambda room, folder: ([a_case(room), "--reason", "x"], ExitCode.REFUSED),

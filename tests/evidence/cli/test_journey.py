@@ -433,7 +433,7 @@ def test_a_wrong_password_ends_with_5_and_keeps_nothing(room: Installation, tmp_
 
     ended = room.run("sign-in", "--email", TECHNICIAN, environment=elsewhere, expect=[ExitCode.REFUSED])
 
-    assert "the e-mail address or the password is wrong" in ended.stderr
+    assert "the e-mail address, the password or the code is wrong" in ended.stderr
     assert "not the password" not in ended.stderr + ended.stdout
     assert not (tmp_path / "config").exists()
 

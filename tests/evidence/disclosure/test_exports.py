@@ -28,7 +28,7 @@ FOOTAGE = b"not much of a film " * 70_000
 
 
 def received(client: TestClient, by: Person, body: bytes, **said: str) -> UUID:
-    sender = Sender(client, by.headers)
+    sender = Sender(client, by)
     return UUID(str(sender.show(sender.sent(body, **said))["item"]))
 
 
@@ -120,7 +120,7 @@ def test_an_export_is_on_record_before_and_after(
 ) -> None:
     files = export(client, technician, item)
 
-    assert acts(room, item) == ["item.received", "item.exported", "item.export_ended"]
+    assert acts(room, item) == ["item.announced", "item.received", "item.exported", "item.export_ended"]
     assert files[package.records_path(str(item))].count(b'"act":"item.export') == 1, "the package ends with its intent"
     with unit_of_work(room.sessions) as session:
         *_, ended = history.whole(session, f"item/{item}")
@@ -143,7 +143,7 @@ def test_no_byte_goes_out_when_the_intent_cannot_be_recorded(
     assert answer.headers["content-type"] == "application/problem+json"
     assert b"custody is down" not in answer.content
     monkeypatch.undo()
-    assert acts(room, item) == ["item.received"]
+    assert acts(room, item) == ["item.announced", "item.received"]
 
 
 def test_a_field_that_is_withheld_is_declared_and_the_rest_goes(
@@ -155,8 +155,10 @@ def test_a_field_that_is_withheld_is_declared_and_the_rest_goes(
     assert "officer_badge" in disclosed(everything, item)
     assert "officer_badge" not in disclosed(less, item)
     assert "camera_serial" in disclosed(less, item)
+    assert "manifest" in disclosed(everything, item)
+    assert "manifest" not in disclosed(less, item), "the dock signed the badge with the rest, and it says it too"
     index = package.parse(less[package.INDEX])
-    assert len(index.withheld.disclosures) == 1
+    assert len(index.withheld.disclosures) == 2
     assert index.withheld.reason is not None
     assert "officer_badge" in index.withheld.reason
     assert package.parse(everything[package.INDEX]).withheld == package.Withheld()
@@ -181,7 +183,7 @@ def test_others_get_nothing_and_the_refusal_is_on_their_record(
     answer = client.post("/api/v1/exports", json=asked(item), headers=person.headers)
 
     assert answer.status_code in (403, 404)
-    assert acts(room, item) == ["item.received"]
+    assert acts(room, item) == ["item.announced", "item.received"]
     with unit_of_work(room.sessions) as session:
         doings = [entry.body for entry in history.whole(session, f"account/{person.principal.id}")]
     if answer.status_code == 403:
@@ -197,7 +199,7 @@ def test_one_item_that_may_not_go_out_holds_back_all(
     answer = client.post("/api/v1/exports", json=asked(item, foreign), headers=technician.headers)
 
     assert answer.status_code == 404
-    assert acts(room, item) == ["item.received"]
+    assert acts(room, item) == ["item.announced", "item.received"]
 
 
 def test_a_reason_is_required(client: TestClient, technician: Person, item: UUID) -> None:
@@ -245,7 +247,7 @@ def test_a_stored_original_that_was_tampered_with_breaks_the_package_off_and_is_
     answer = client.post("/api/v1/exports", json=asked(item), headers=technician.headers)
 
     assert not zipfile.is_zipfile(io.BytesIO(answer.content))
-    assert acts(room, item) == ["item.received", "item.exported", "item.export_ended"]
+    assert acts(room, item) == ["item.announced", "item.received", "item.exported", "item.export_ended"]
     with unit_of_work(room.sessions) as session:
         *_, ended = history.whole(session, f"item/{item}")
         assert ended.body["facts"]["outcome"] == "original damaged"
@@ -259,7 +261,7 @@ def test_a_name_that_withholds_nothing_is_refused(
 
     assert answer.status_code == 400
     assert "officer_badge" in answer.json()["next_step"]
-    assert acts(room, item) == ["item.received"]
+    assert acts(room, item) == ["item.announced", "item.received"]
 
 
 def test_a_name_that_is_withheld_leaves_by_no_other_way(client: TestClient, technician: Person, item: UUID) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from evidence.clock import system_clock
 from evidence.docking import client, folder, receipts
-from evidence.docking.connection import Connection
+from evidence.docking.connection import Connection, bearer
 from evidence.docking.state import SentFile, UploadState
 from evidence.docking.upload import Sender
 from evidence.errors import ChecksumError, EvidenceError, IntegrityError, RefusedError, TooLargeError, UnavailableError
@@ -80,7 +80,7 @@ def chain_of(room: Installation, token: str, item: str | None) -> list[str]:
 
 
 def send(url: str, token: str, trusted: Trust, file: folder.FoundFile, state: Path, **more: Any) -> SentFile:
-    with Connection(url, lambda _renew: token) as connection, UploadState(state) as opened:
+    with Connection(url, bearer(lambda _renew: token)) as connection, UploadState(state) as opened:
         return sender(connection, opened, trusted, **more).send(file, {})
 
 
@@ -117,7 +117,7 @@ def test_another_offset_is_asked_for_and_not_fought_over(
     """Somebody else sent the first piece meanwhile: a second PATCH at the same offset would be 409."""
     file = recording(tmp_path / "a.mp4")
     first_piece = file.path.read_bytes()[:PIECE]
-    with Connection(proxy.url, lambda _renew: token) as connection, UploadState(tmp_path / "s.sqlite") as state:
+    with Connection(proxy.url, bearer(lambda _renew: token)) as connection, UploadState(tmp_path / "s.sqlite") as state:
         sending = sender(connection, state, trusted)
         original = connection.request
 
@@ -169,7 +169,7 @@ def test_a_token_that_ended_is_renewed_on_the_way(proxy: Proxy, token: str, trus
         renewed.append(renew)
         return token
 
-    with Connection(proxy.url, tokens) as connection, UploadState(tmp_path / "s.sqlite") as state:
+    with Connection(proxy.url, bearer(tokens)) as connection, UploadState(tmp_path / "s.sqlite") as state:
         assert sender(connection, state, trusted).send(file, {}).stage == "received"
     assert renewed.count(True) == 2
 
@@ -203,7 +203,7 @@ def test_a_file_that_changes_while_it_is_sent_is_never_received_as_something_els
             stream.seek(SIZE - 1)
             stream.write(b"!")
 
-    with Connection(room.url, lambda _renew: token) as connection, UploadState(tmp_path / "s.sqlite") as state:
+    with Connection(room.url, bearer(lambda _renew: token)) as connection, UploadState(tmp_path / "s.sqlite") as state:
         row = sender(connection, state, trusted, kept=alter).send(file, {})
 
     assert row.stage == "quarantined"
@@ -274,7 +274,7 @@ def lives(
         reached = False
         for life in (Life(point), Life(None)):
             with (
-                MortalConnection(room.url, lambda _renew: token) as connection,
+                MortalConnection(room.url, bearer(lambda _renew: token)) as connection,
                 state(tmp_path / f"{point}.sqlite") as opened,
             ):
                 connection.life = opened.life = life
@@ -319,7 +319,7 @@ def test_a_receipt_holds_for_its_own_file_and_no_other(
 ) -> None:
     state = tmp_path / "s.sqlite"
     one, other = (send(room.url, token, trusted, recording(tmp_path / name, size=9), state) for name in "ab")
-    with Connection(room.url, lambda _renew: token) as connection:
+    with Connection(room.url, bearer(lambda _renew: token)) as connection:
         given, others = signed(one, connection), signed(other, connection)
     right: dict[str, Any] = {**given, "item": str(one.item), "sha256": one.sha256, "size": one.size, "trusted": trusted}
     wrong: dict[str, dict[str, Any]] = {

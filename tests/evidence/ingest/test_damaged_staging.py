@@ -44,7 +44,7 @@ def test_an_upload_damaged_in_our_store_goes_to_quarantine(room: Room, damage: C
     damage(room.settings.objects_path / "staging")
 
     with TestClient(create_app(room)) as client:
-        again = Sender(client, sender.headers)
+        again = Sender(client, sender.by)
         answer = again.append(where, BODY[FIRST:], at=FIRST)
         shown = again.show(where)
 
@@ -61,7 +61,7 @@ def test_the_same_upload_undamaged_is_received(room: Room) -> None:
     leave_it(room.settings.objects_path / "staging")
 
     with TestClient(create_app(room)) as client:
-        again = Sender(client, sender.headers)
+        again = Sender(client, sender.by)
         answer = again.append(where, BODY[FIRST:], at=FIRST)
 
     assert answer.status_code == 204
@@ -70,7 +70,7 @@ def test_the_same_upload_undamaged_is_received(room: Room) -> None:
 def half_sent(room: Room) -> tuple[Sender, str]:
     """Send the first part to a server that then stops."""
     with TestClient(create_app(room)) as client:
-        sender = Sender(client, a_dock(room).headers)
+        sender = Sender(client, a_dock(room))
         where = sender.opened(BODY)
         assert sender.append(where, BODY[:FIRST], at=0).status_code == 204
     return sender, where

@@ -128,3 +128,43 @@ def test_no_key_shows_when_a_keyring_is_printed(path: Path) -> None:
     (key,) = json.loads(path.read_bytes())["keys"].values()
 
     assert key not in f"{keyring!r}{keyring!s}"
+
+
+def test_a_sealed_secret_opens_for_its_purpose_alone(path: Path) -> None:
+    keyring = AgencyKeyring.create(path)
+
+    sealed = keyring.seal(b"a shared secret", purpose="one")
+
+    assert AgencyKeyring.load(path).open(sealed, purpose="one") == b"a shared secret"
+    assert b"secret" not in sealed
+    assert sealed != keyring.seal(b"a shared secret", purpose="one")
+    for place in range(8, len(sealed)):
+        altered = bytearray(sealed)
+        altered[place] ^= 1
+        with pytest.raises(IntegrityError):
+            keyring.open(bytes(altered), purpose="one")
+    for false, purpose in ((sealed, "two"), (sealed[:-1], "one"), (sealed[:10], "one"), (sealed[:8], "one")):
+        with pytest.raises(IntegrityError):
+            keyring.open(false, purpose=purpose)
+
+
+def test_whatever_else_is_brought_as_sealed_is_a_value_that_is_wrong(path: Path) -> None:
+    keyring = AgencyKeyring.create(path)
+    sealed = keyring.seal(b"a shared secret", purpose="one")
+
+    altered = [sealed[:each] + bytes([sealed[each] ^ 1]) + sealed[each + 1 :] for each in range(len(sealed))]
+
+    for false in (*altered, b"", sealed[:7], sealed + b"x", bytes(40)):
+        with pytest.raises(ValueError, match=r"sealed secret|key file"):
+            keyring.open(false, purpose="one")
+
+
+def test_what_an_older_agency_key_sealed_opens_as_long_as_it_is_kept(path: Path, tmp_path: Path) -> None:
+    keyring = AgencyKeyring.create(path)
+    sealed = keyring.seal(b"a shared secret", purpose="one")
+
+    keyring.rotate()
+
+    assert keyring.open(sealed, purpose="one") == b"a shared secret"
+    with pytest.raises(SetupError, match="not in the key file"):
+        AgencyKeyring.create(tmp_path / "other.json").open(sealed, purpose="one")
