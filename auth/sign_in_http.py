@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from auth import single_sign_on
@@ -21,6 +21,9 @@ AT_ONCE = 16
 """How many requests wait for providers at the same time. The others wait without a thread, and nobody else does."""
 
 COOKIE = "evidence-sign-in"
+
+
+ProviderNamed = Annotated[str, Path(max_length=40, description="Name of the identity provider.")]
 
 
 class ProviderShown(BaseModel):
@@ -59,7 +62,7 @@ def router(doors: Callable[..., Awaitable[SignInDoors]], request_id: Callable[[R
 
     @routes.get("/sign-in/{provider}", status_code=303, response_class=Response)
     async def begin_sign_in(
-        provider: str,
+        provider: ProviderNamed,
         doors: Doors,
         fresh: Annotated[bool, Query(description="Prove it again, for acts that need a fresh sign-in.")] = False,
         return_to: Annotated[
@@ -92,7 +95,7 @@ def router(doors: Callable[..., Awaitable[SignInDoors]], request_id: Callable[[R
         return answer
 
     @routes.get("/sign-in/{provider}/callback", responses={303: {"description": "To the program that waits."}})
-    async def finish_sign_in(provider: str, request: Request, response: Response, doors: Doors) -> TokenShown:
+    async def finish_sign_in(provider: ProviderNamed, request: Request, response: Response, doors: Doors) -> TokenShown:
         """Take the browser back from the provider, and give it a token."""
         chosen = doors.providers.named(provider)
         # A member that stands there twice could be read in two ways, and so counts for nothing.

@@ -156,7 +156,11 @@ def retire_camera(
     return _shown(session, found)
 
 
-@router.post("/cameras/roster", openapi_extra={"requestBody": {"required": True, "content": {CSV: {}}}})
+@router.post(
+    "/cameras/roster",
+    responses={415: {"description": "It is no CSV."}},
+    openapi_extra={"requestBody": {"required": True, "content": {CSV: {}}}},
+)
 def import_roster(
     request: Request,
     body: Annotated[bytes, Body(media_type=CSV)],

@@ -59,7 +59,7 @@ ANYWHERE = (400, 401, 403, 404, 409, 413, 422, 500, 503)
 """Statuses with which any operation may refuse or fail, as the interface is described."""
 
 OF_UPLOADS = (410, 412, 415, 423, 460, 507)
-"""And those that only an upload meets."""
+"""And those that only an upload meets. Another operation names such a status itself."""
 
 
 class Problem(BaseModel):
@@ -100,8 +100,9 @@ def _described(app: FastAPI, describe: Callable[[], dict[str, Any]]) -> dict[str
         }
         for path in described["paths"].values():
             for operation in path.values():
-                statuses = ANYWHERE + (OF_UPLOADS if "Uploads" in operation.get("tags", ()) else ())
-                for status in statuses:
+                named = [int(each) for each in operation["responses"] if int(each) in titles]
+                of_uploads = OF_UPLOADS if "Uploads" in operation.get("tags", ()) else ()
+                for status in (*ANYWHERE, *of_uploads, *named):
                     operation["responses"][str(status)] = {"description": titles[status], "content": content}
     return describe()
 

@@ -95,12 +95,12 @@ def person_with(room: Room, principal: Principal) -> Person:
 
 
 def begun(session: Session, room: Room, account: Account, *, strong: bool = True) -> Principal:
-    """Begin a session as a sign-in with a second factor does, or one without."""
+    """Begin a session as a sign-in with a second factor does, or one without. Earlier ones go on, however many."""
     return sessions.begin(
         session,
         room.recorder,
         account,
-        rules=room.settings.auth,
+        rules=room.settings.auth.model_copy(update={"most_sessions": None}),
         method="password",
         amr=("pwd", "otp") if strong else ("pwd",),
         strong_at=room.clock() if strong else None,

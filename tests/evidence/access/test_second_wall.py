@@ -170,7 +170,11 @@ def test_every_table_shows_each_its_own_and_nobody_everything(house: tuple[World
     agencies = mine.pop("agency")
 
     assert {table for table, rows in everything.items() if rows == 0} <= UNFILLED
-    assert {table: rows for table, rows in mine.items() if rows} == {"account": 1, "role_assignment": roles}
+    assert {table: rows for table, rows in mine.items() if rows} == {
+        "account": 1,
+        "role_assignment": roles,
+        "sign_in_session": 1,
+    }
     assert agencies == everything["agency"]
     assert 0 < own_chain[0] < everything["custody_record"]
     with without_wall(database), unit_of_work(world.room.sessions, by=world.stranger.principal) as session:

@@ -12,7 +12,7 @@ import pytest
 
 from evidence.cli.exits import ExitCode
 from tests.support.authenticator import Authenticator
-from tests.support.installation import ADMIN, AGENCY, PASSWORD, Installation, free_port
+from tests.support.installation import ADMIN, AGENCY, CLERK, PASSWORD, Installation, free_port
 
 NOTICE = "Authorised use only."
 REQUIRED = {"EVIDENCE_ENVIRONMENT": "", "EVIDENCE_AUTH__SECOND_FACTOR": "", "EVIDENCE_AUTH__BANNER": NOTICE}
@@ -20,11 +20,11 @@ REQUIRED = {"EVIDENCE_ENVIRONMENT": "", "EVIDENCE_AUTH__SECOND_FACTOR": "", "EVI
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Authenticator, list[str]]]:
-    """An installation whose administrator has an authenticator and recovery codes."""
+    """An installation whose first administrator has an authenticator and recovery codes, as `init` shows them."""
     house = Installation(tmp_path_factory.mktemp("house"), free_port(), settings=REQUIRED)
-    house.run("migrate")
-    made = house.run("admin", "create", "--email", ADMIN, "--name", "A. Admin", "--agency", AGENCY, "--json")
-    result = made.summary["result"]
+    two = ("--administrator", f"A. Admin <{ADMIN}>", "--administrator", f"C. Clerk <{CLERK}>")
+    result, other = house.run("init", "--agency", AGENCY, *two, "--json").summary["result"]["made"]
+    assert result["secret"] != other["secret"]
     with house.serving("--no-worker"):
         yield house, Authenticator(result["secret"]), result["recovery_codes"]
 
