@@ -22,7 +22,7 @@ NOT_WALLED = {
     "custody_head": "ids and hashes of chains; appending locks them, and what they are of is walled",
     "lockout": "addresses and ids of accounts, asked before anybody is known; an administrator releases either",
     "signing_key": "public keys, which are handed to strangers",
-    "used_assertion": "digests of sign-in statements of docks, kept for minutes",
+    "used_assertion": "digests of what is good once, of docks and of sign-ins, kept for minutes",
     "procrastinate_*": "the queue's own: ids of items, read by workers alone",
 }
 """Table -> why every session may see all of it."""

@@ -114,7 +114,7 @@ def things(
     with unit_of_work(room.sessions) as session:
         at = room.clock()
         how: dict[str, Any] = {"by": by.principal, "at": at, "request_id": str(new_id())}
-        unit = Unit(agency_id=agency, name=f"Unit {new_id().hex[-12:]}", founded_at=at)  # of an agency, without a class
+        unit = Unit(agency_id=agency, name=f"Unit-{new_id().hex[-12:]}", founded_at=at)  # of an agency, without a class
         session.add(unit)
         session.flush()
         item = an_item_on_the_books(
