@@ -32,7 +32,7 @@ class Shown(httpx2.Auth):
         kind = "Bearer" if self.key is None else "DPoP"
         request.headers["Authorization"] = f"{kind} {self.token}"
         if self.key is not None:
-            address = self.room.settings.url + request.url.path
+            address = self.room.settings.url + request.url.raw_path.partition(b"?")[0].decode()
             request.headers["DPoP"] = dock_proof(
                 self.key, request.method, address, at=self.room.clock(), token=self.token
             )

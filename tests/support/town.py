@@ -28,6 +28,7 @@ from evidence.room import Room
 from tests.support.builders import an_item_on_the_books
 from tests.support.database import driver_url
 from tests.support.people import Person, a_dock, a_person
+from tests.support.uploading import signed
 
 OURS = "Riverbend Police Department"
 THEIRS = "Millbrook Police Department"
@@ -136,12 +137,14 @@ def things(
             session, case, session.get_one(Account, helper.principal.id), capacity="works it", **how
         )
         referral = referrals.make(session, case, session.get_one(Agency, agency), due_on=None, **how)
+        said = {"filename": secret, "sha256": "00" * 32}
         upload = uploads.open_upload(
             session,
             room.vault,
             by=(of or by).principal,
             size=3,
-            announced=manifests.write({"filename": secret, "sha256": "00" * 32}),
+            announced=manifests.write(said),
+            signed=signed(of, 3, said) if of and of.key else None,
             largest=1000,
             life=timedelta(hours=1),
             at=at,

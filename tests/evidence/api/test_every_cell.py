@@ -13,12 +13,14 @@ from starlette.testclient import TestClient
 from auth.principals import Role
 from evidence.access import Action
 from evidence.ids import new_id
+from evidence.ingest import manifests
 from evidence.main import create_app
 from tests.evidence.access.matrix import MATRIX, alternatives
 from tests.support import routes as table
 from tests.support.database import database_from
 from tests.support.rooms import room_for
 from tests.support.town import Things, Town, a_town, things
+from tests.support.uploading import signed
 
 UNREACHABLE: set[Action] = {
     "evidence.download_derivative",
@@ -64,6 +66,14 @@ def getting(address: str, **more: str) -> Ask:
     return lambda client, _town, auth, of: client.get(address.format(**of.named), headers=more, auth=auth)
 
 
+def opening(client: TestClient, town: Town, auth: httpx2.Auth, _of: Things) -> Any:
+    """Open an upload; a dock signs what it is about to send."""
+    said, dock = {"filename": "a", "sha256": "00" * 32}, town.people["dock"]
+    manifest = {"Upload-Manifest": signed(dock, 3, said)} if auth is dock.auth else {}
+    announced = {"Upload-Length": "3", "Upload-Metadata": manifests.write(said)}
+    return client.post("/api/v1/uploads", headers={**TUS, **announced, **manifest}, auth=auth)
+
+
 HOW: Mapping[Action, Ask] = {
     "evidence.read_meta": getting("/api/v1/items/{item}"),
     "case.read": getting("/api/v1/cases/{case}"),
@@ -105,17 +115,11 @@ HOW_AT_ALL: Mapping[Action, Ask] = {
     "case.create": lambda client, _town, auth, _of: client.post(
         "/api/v1/cases", json={"number": str(new_id()), "title": "A case"}, auth=auth
     ),
-    "upload.open": lambda client, _town, auth, _of: client.post(
-        "/api/v1/uploads",
-        headers={**TUS, "Upload-Length": "3", "Upload-Metadata": "filename YQ==,sha256 " + ZEROS},
-        auth=auth,
-    ),
+    "upload.open": opening,
     "users.manage": getting("/api/v1/accounts"),
     "devices.manage": getting("/api/v1/docks"),
 }
 """Of actions on nothing that is there already."""
-
-ZEROS = "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMA=="
 
 
 @pytest.fixture(scope="module")
