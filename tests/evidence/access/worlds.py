@@ -255,7 +255,7 @@ def drawn(choose: Random) -> World:
         is_dock=choose.random() < 0.8 if "dock" in roles else choose.random() < 0.02,
         ours=choose.random() < 0.85,
         badge=choose.choice(get_args(Badge)),
-        officer=choose.choice(["me", "somebody", "nobody known"]),
+        officer=choose.choices(["me", "somebody", "nobody known"], [1, 2, 4])[0],
         brought=choose.choice(["by me", "by somebody", "by nobody yet"]),
         account=choose.choice(["mine", "somebody's", "of nobody"]),
         supervises=choose.random() < 0.5,
