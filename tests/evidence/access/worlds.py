@@ -38,6 +38,7 @@ REASONS = {"given": "the trial of State v. Marsh", "blank": " \t\n", "empty": ""
 
 
 Badge = Literal["same", "other", "neither has one"]
+Officer = Literal["me", "somebody", "nobody known"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class World:
     is_dock: bool = False
     ours: bool = True
     badge: Badge = "other"
-    officer: Literal["me", "somebody", "nobody known"] = "nobody known"
+    officer: Officer = "nobody known"
     """Whose recording it is by roster or decision."""
     brought: Literal["by me", "by somebody", "by nobody yet"] = "by somebody"
     account: Literal["mine", "somebody's", "of nobody"] = "mine"
@@ -255,7 +256,7 @@ def drawn(choose: Random) -> World:
         is_dock=choose.random() < 0.8 if "dock" in roles else choose.random() < 0.02,
         ours=choose.random() < 0.85,
         badge=choose.choice(get_args(Badge)),
-        officer=choose.choices(["me", "somebody", "nobody known"], [1, 2, 4])[0],
+        officer=choose.choices(get_args(Officer), [1, 2, 4])[0],
         brought=choose.choice(["by me", "by somebody", "by nobody yet"]),
         account=choose.choice(["mine", "somebody's", "of nobody"]),
         supervises=choose.random() < 0.5,
