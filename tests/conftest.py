@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+import structlog
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -24,6 +25,15 @@ from tests.support.left_out import LEFT_OUT
 from tests.support.rooms import room_for
 
 pytest_plugins = ["tests.support.s3"]
+
+# What an unconfigured structlog does with an exception, every local variable laid out in colours, takes up to a
+# minute where whole objects are among them. The program itself never logs so (evidence/cli/logs.py).
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

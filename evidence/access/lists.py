@@ -183,7 +183,8 @@ def items_opened_to(principal: Principal, *, at: datetime) -> Select[UUID]:
 
 def cases_opened_to(principal: Principal, *, at: datetime) -> Select[UUID]:
     """Select the cases whose list names the principal."""
-    return select(AccessListEntry.case_id).where(AccessListEntry.case_id.is_not(None), _names(principal, at=at))  # type: ignore[return-value]
+    names_me = and_(AccessListEntry.case_id.is_not(None), _names(principal, at=at))
+    return select(AccessListEntry.case_id).where(names_me)  # type: ignore[return-value]  # it is not None
 
 
 def stands(at: datetime) -> ColumnElement[bool]:

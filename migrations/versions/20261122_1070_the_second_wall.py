@@ -150,7 +150,8 @@ WALLS: dict[str, tuple[str, str | None]] = {
         confined(
             tied("item_id", "item_referred_here", "{table}.id"), tied("item_id", "item_opened_here", "{table}.id")
         ),
-        OURS,
+        # Whoever prosecutes may narrow its class; what is registered is one's own.
+        f"{OURS} OR " + tied("item_id", "item_referred_here", "{table}.id"),
     ),
     "item_number": (OURS, None),
     "case_file": (
@@ -168,7 +169,8 @@ WALLS: dict[str, tuple[str, str | None]] = {
     "expectation": ("EXISTS (SELECT FROM referral here WHERE here.id = {table}.referral_id)", None),
     "fulfilment": ("EXISTS (SELECT FROM expectation here WHERE here.id = {table}.expectation_id)", None),
     "incident_number": (OF_A_CASE_OR_ITEM, None),
-    "external_reference": (f"{OURS} OR {OF_A_CASE_OR_ITEM}", OURS),
+    # Of other agencies too: whoever merges a case carries their references over to the one that remains.
+    "external_reference": (f"{OURS} OR {OF_A_CASE_OR_ITEM}", None),
     "case_number_pattern": (OURS, None),
     "case_number": (OURS, None),
     "access_list_entry": (OF_A_CASE_OR_ITEM, None),

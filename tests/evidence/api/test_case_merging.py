@@ -114,6 +114,25 @@ def test_exhibits_people_and_referrals_go_over_and_the_old_number_finds_the_case
         assert chain[-1] == "case.merged"
 
 
+def test_another_agencys_reference_names_the_case_that_remains(
+    one_room: Room, one_client: TestClient, technician: Person, detective: Person
+) -> None:
+    client = one_client
+    attorney, admin = (a_person(one_room, role, agency=OFFICE) for role in ("prosecutor", "agency_admin"))
+    one, into, _ = a_pair(client, one_room, detective, technician)
+    for case in (one, into):
+        done(client.post(f"{case}/referrals", json={"agency": OFFICE}, headers=technician.headers), 201)
+        asked = {"email": email(attorney), "capacity": "lead"}
+        done(client.post(f"{case}/assignments", json=asked, headers=admin.headers), 201)
+    old, new = (done(client.get(each, headers=attorney.headers)) for each in (one, into))
+    theirs = f"{CASES}/external/prosecutor-by/{a_number()}"
+    done(client.put(theirs, json={"case": old["number"], "title": old["title"]}, headers=attorney.headers), 200)
+
+    done(merged(client, detective, one, into))
+
+    assert done(client.get(theirs, headers=attorney.headers))["id"] == new["id"]
+
+
 def test_a_merged_case_takes_nothing_and_is_not_reopened(
     one_room: Room, one_client: TestClient, detective: Person, technician: Person
 ) -> None:

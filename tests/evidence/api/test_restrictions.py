@@ -250,6 +250,28 @@ def test_a_class_is_only_ever_narrowed_alone(client: TestClient, people: dict[st
     assert client.post(address, json={"to": "unrestricted", **BECAUSE}, headers=technician.headers).status_code == 422
 
 
+def test_an_attorney_restricts_what_was_referred_to_their_office_and_nothing_else(
+    room: Room, client: TestClient, people: dict[str, Person], item: str
+) -> None:
+    technician, office = people["evidence_tech"], "City Attorney of Riverbend"
+    attorney, admin = (a_person(room, role, agency=office) for role in ("prosecutor", "agency_admin"))
+    case = f"26-{new_id().hex}"
+    done(client.post(CASES, json={"number": case, "title": "t"}, headers=technician.headers), 201)
+    done(client.post(f"{CASES}/{case}/exhibits", json={"item": item}, headers=technician.headers), 201)
+    narrower = {"to": "restricted", **BECAUSE}
+    assert client.post(f"{ITEMS}/{item}/restrict", json=narrower, headers=attorney.headers).status_code == 404
+    done(client.post(f"{CASES}/{case}/referrals", json={"agency": office}, headers=technician.headers), 201)
+    working = {"email": email(attorney), "capacity": "lead"}
+    done(client.post(f"{CASES}/{case}/assignments", json=working, headers=admin.headers), 201)
+
+    for address in (f"{ITEMS}/{item}", f"{CASES}/{case}"):
+        restricted = done(client.post(f"{address}/restrict", json=narrower, headers=attorney.headers))
+        assert restricted["access_class"] == "restricted"
+    assert done(client.post(f"{ITEMS}/{item}/do-not-disclose", json=BECAUSE, headers=attorney.headers))
+    put = {"email": email(attorney), **BECAUSE}
+    done(client.post(f"{ITEMS}/{item}/access-list", json=put, headers=technician.headers), 404)
+
+
 def test_do_not_disclose_is_marked_once(client: TestClient, people: dict[str, Person], item: str) -> None:
     technician = people["evidence_tech"]
     address = f"{ITEMS}/{item}/do-not-disclose"
