@@ -1,11 +1,10 @@
 """Why somebody may see an item, and who could on a day: the same rules, asked of the past.
 
 Roles, units, cases, referrals, access lists and statements are kept with their dates; the access
-class is read from the item's chain of custody.  What an item is called, its unit and its recording
-officer are taken as they are now.
+class, the recording officer and the unit are read from the item's chain of custody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -13,15 +12,18 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from auth import roles
+from auth import roles, units
 from auth.models import Account
 from auth.principals import Principal, Role
 from evidence import access
 from evidence.access import Action, Decision, Thing, reach
+from evidence.access.facts import NOBODY
 from evidence.custody import history
 from evidence.custody.access_events import ClassLowered, ClassRaised
+from evidence.custody.camera_events import ItemAttributed, ItemReassigned
 from evidence.custody.events import chain_of
 from evidence.items.models import AccessClass, EvidenceItem
+from evidence.proof.canonical import Value
 
 CHANGES = (ClassRaised.act, ClassLowered.act)
 
@@ -74,14 +76,39 @@ def _decide(account: Account, held: frozenset[Role], action: Action, thing: Thin
 
 
 def _as_it_was(session: Session, item: EvidenceItem, *, at: datetime) -> Thing:
-    return replace(reach.thing(session, item, at=at), access_class=_class_at(session, item.id, at=at))
-
-
-def _class_at(session: Session, item_id: UUID, *, at: datetime) -> AccessClass:
-    was: AccessClass = "unrestricted"
-    for entry in history.whole(session, chain_of("item", item_id)):
-        if datetime.fromisoformat(entry.record.at) > at:
+    was = reach.thing(session, item, at=at)
+    access_class: AccessClass = "unrestricted"
+    asked_the_roster = False
+    for entry in history.whole(session, chain_of("item", item.id)):
+        act, facts = entry.body["act"], entry.body["facts"]
+        if datetime.fromisoformat(entry.record.at) <= at:
+            if act in CHANGES:
+                access_class = facts["now"]
+            asked_the_roster = asked_the_roster or act == ItemAttributed.act
+        elif act == ItemReassigned.act:
+            # The first one after that instant says how it stood before; the ones after it are of later.
+            was = _before(session, was, item, facts, asked_the_roster=asked_the_roster, at=at)
             break
-        if (body := entry.body)["act"] in CHANGES:
-            was = body["facts"]["now"]
-    return was
+    return replace(was, access_class=access_class)
+
+
+def _before(
+    session: Session,
+    now: Thing,
+    item: EvidenceItem,
+    facts: Mapping[str, Value],
+    *,
+    asked_the_roster: bool,
+    at: datetime,
+) -> Thing:
+    """Return the item as it stood before somebody decided whose recording it is."""
+    officer, unit = (UUID(facts[name]) if name in facts else None for name in ("before", "unit_before"))
+    was_said, was_unresolved = officer is None and not asked_the_roster, officer is None and asked_the_roster
+    return replace(
+        now,
+        officer_id=officer,
+        officer_badge=item.officer_badge if was_said else None,
+        claimed_badge=item.officer_badge if was_unresolved else None,
+        claimed_id=item.rostered_id if was_unresolved else None,
+        supervisors=units.supervisors(session, {unit}, at=at)[unit] if unit else NOBODY,
+    )

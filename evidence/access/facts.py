@@ -29,6 +29,10 @@ class Thing:
     """The recording officer as the dock or person named them, where that is all there is."""
     officer_id: UUID | None = None
     """The account whose recording it is, by roster or decision."""
+    claimed_badge: str | None = None
+    """The badge said of a recording of which nobody knows whose it is."""
+    claimed_id: UUID | None = None
+    """The account that the roster named there, where the badge is another's."""
     brought_by: UUID | None = None
     """Whoever opened the upload or the case."""
     account_id: UUID | None = None
@@ -88,6 +92,13 @@ def is_recorder(asked: Asked) -> bool:
     return said or asked.thing.officer_id == asked.principal.id
 
 
+def _may_be_recorder(asked: Asked) -> bool:
+    # While badge and roster differ it is nobody's own, and may turn out to be of either.
+    badge = asked.principal.badge
+    said = badge is not None and badge == asked.thing.claimed_badge
+    return said or asked.thing.claimed_id == asked.principal.id
+
+
 def _self(asked: Asked) -> bool:
     return asked.thing.brought_by == asked.principal.id
 
@@ -125,7 +136,8 @@ def _step(asked: Asked) -> bool:
 
 def _separate(asked: Asked) -> bool:
     me, thing = asked.principal.id, asked.thing
-    return thing.account_id != me and me not in thing.authors | thing.listed and not is_recorder(asked)
+    is_theirs = is_recorder(asked) or _may_be_recorder(asked)
+    return thing.account_id != me and me not in thing.authors | thing.listed and not is_theirs
 
 
 def _no_hold(asked: Asked) -> bool:

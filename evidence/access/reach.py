@@ -245,6 +245,8 @@ def things(session: Session, of: Collection[EvidenceItem], *, at: datetime) -> d
             # Once there is a roster a badge is a claim to be checked, and counts for nobody by itself.
             officer_badge=each.officer_badge if each.officer_basis == "said" else None,
             officer_id=each.officer_id,
+            claimed_badge=each.officer_badge if each.officer_basis == "unresolved" else None,
+            claimed_id=each.rostered_id if each.officer_basis == "unresolved" else None,
             brought_by=each.received_from_id,
             cases=cases[each.id],
             supervisors=supervisors[each.unit_id] if each.unit_id else NOBODY,

@@ -31,7 +31,7 @@ class ItemQuery(BaseModel):
     """Which items are asked for; always among those you may see, and by what they say among those you may read."""
 
     incident: str | None = Field(default=None, max_length=255, description="Said on arrival, or by people since.")
-    officer: str | None = Field(default=None, max_length=255, description="Badge.")
+    officer: str | None = Field(default=None, max_length=255, description="Badge of whose recording it is.")
     camera: str | None = Field(default=None, max_length=255, description="Serial number.")
     received_from: AwareDatetime | None = None
     received_to: AwareDatetime | None = Field(default=None, description="Itself not included.")

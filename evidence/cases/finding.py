@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Select, exists, or_, select, union
+from sqlalchemy import Select, and_, exists, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
+from auth.models import Account
 from evidence.cases import expectations
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, IncidentNumber, Referral
 from evidence.items.models import EvidenceItem
@@ -70,7 +71,10 @@ def items(scoped: Select[EvidenceItem], asked: ItemFilter) -> Select[EvidenceIte
         ).subquery()
         scoped = scoped.where(EvidenceItem.id.in_(select(found.c.id)))
     if asked.officer is not None:
-        scoped = scoped.where(EvidenceItem.officer_badge == asked.officer)
+        wears = select(Account.id).where(Account.agency_id == EvidenceItem.agency_id, Account.badge == asked.officer)
+        # What was said counts until somebody has decided otherwise.
+        said = and_(EvidenceItem.officer_basis != "reassigned", EvidenceItem.officer_badge == asked.officer)
+        scoped = scoped.where(or_(said, EvidenceItem.officer_id.in_(wears)))
     if asked.camera is not None:
         scoped = scoped.where(EvidenceItem.camera_serial == asked.camera)
     if asked.received_from is not None:

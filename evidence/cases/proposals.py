@@ -46,6 +46,14 @@ def of_case(
     stands = select(linked.item_id).where(linked.case_id == case.id, linked.withdrawn_at.is_(None))
     read = session.scalars(readable.where(EvidenceItem.id.in_(stands))).all()
     near, said, there = aliased(EvidenceItem), aliased(IncidentNumber), aliased(EvidenceItem)
+    about_then = (
+        there.id.in_([each.id for each in read]),
+        near.agency_id == case.agency_id,
+        # The first two are what the index finds; the third is exact.
+        near.recorded_at <= there.recorded_at + _length(there.media) + window,
+        near.recorded_at >= there.recorded_at - (window + LONGEST_RECORDING),
+        near.recorded_at + _length(near.media) >= there.recorded_at - window,
+    )
     candidates = union(
         select(near.id).where(near.agency_id == case.agency_id, near.incident.in_(numbers)),
         select(said.item_id).where(
@@ -54,16 +62,10 @@ def of_case(
             said.ended_at.is_(None),
             said.item_id.is_not(None),
         ),
+        select(near.id).join(there, there.officer_id == near.officer_id).where(*about_then),
         select(near.id)
         .join(there, there.officer_badge == near.officer_badge)
-        .where(
-            there.id.in_([each.id for each in read]),
-            near.agency_id == case.agency_id,
-            # The first two are what the index finds; the third is exact.
-            near.recorded_at <= there.recorded_at + _length(there.media) + window,
-            near.recorded_at >= there.recorded_at - (window + LONGEST_RECORDING),
-            near.recorded_at + _length(near.media) >= there.recorded_at - window,
-        ),
+        .where(*about_then, there.officer_id.is_(None), near.officer_id.is_(None)),
     ).subquery()
     proposed = readable.where(
         EvidenceItem.agency_id == case.agency_id,
@@ -79,7 +81,7 @@ def of_case(
         Proposal(
             each,
             tuple(sorted(numbers & {each.incident or "", *said_of[each.id]})),
-            tuple(number for number, other in exhibits[each.officer_badge] if _is_near(each, other, window)),
+            tuple(number for number, other in exhibits[_officer(each)] if _is_near(each, other, window)),
         )
         for each in found
     ]
@@ -96,17 +98,22 @@ def _length(media: InstrumentedAttribute[dict[str, object] | None]) -> ColumnEle
 
 def _by_officer(
     session: Session, case: CaseFile, read: Sequence[EvidenceItem]
-) -> dict[str | None, list[tuple[int, EvidenceItem]]]:
-    items = {each.id: each for each in read if each.officer_badge is not None and each.recorded_at is not None}
+) -> dict[UUID | str | None, list[tuple[int, EvidenceItem]]]:
+    items = {each.id: each for each in read if _officer(each) is not None and each.recorded_at is not None}
     found = session.execute(
         select(Exhibit.number, Exhibit.item_id)
         .where(Exhibit.case_id == case.id, Exhibit.withdrawn_at.is_(None), Exhibit.item_id.in_(list(items)))
         .order_by(Exhibit.number)
     )
-    by_officer: dict[str | None, list[tuple[int, EvidenceItem]]] = defaultdict(list)
+    by_officer: dict[UUID | str | None, list[tuple[int, EvidenceItem]]] = defaultdict(list)
     for number, item_id in found:
-        by_officer[items[item_id].officer_badge].append((number, items[item_id]))
+        by_officer[_officer(items[item_id])].append((number, items[item_id]))
     return by_officer
+
+
+def _officer(item: EvidenceItem) -> UUID | str | None:
+    """Return whose recording it is, or the badge that was said where that is all there is."""
+    return item.officer_id or item.officer_badge
 
 
 def _is_near(one: EvidenceItem, other: EvidenceItem, window: timedelta) -> bool:

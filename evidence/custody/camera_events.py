@@ -107,14 +107,19 @@ class ItemAttributed(_OfficerEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemReassigned(_OfficerEvent):
-    """Somebody decided whose recording an item is: `account`, and not `before`, if anybody stood there."""
+    """Somebody decided whose recording an item is: `account`, and not `before`, if anybody stood there.
+
+    The item moves with the officer, from one unit to another.
+    """
 
     act = "item.reassigned"
-    open_facts = ("account_id", "before")
+    open_facts = ("account_id", "before", "unit_id", "unit_before")
     withheld = ("reason", "officer_badge", "name")
 
     account_id: UUID
     before: UUID | None
+    unit_id: UUID | None
+    unit_before: UUID | None
     reason: str
     officer_badge: str | None
     name: str

@@ -57,10 +57,10 @@ def attribute(session: Session, agency_id: UUID, said: Manifest, *, by_dock: boo
     if ended is not None and assignment.to_at is not None and ended > assignment.to_at:
         return _unresolved("handed_over", camera.id)
     if said.officer is not None and said.officer != officer.badge:
-        return _unresolved("badge_differs", camera.id)
-    return Attribution(
-        officer=Officer(basis="roster", account_id=officer.id), camera_id=camera.id, assignment_id=assignment.id
-    )
+        whose = Officer(basis="unresolved", why="badge_differs", rostered_id=officer.id)
+    else:
+        whose = Officer(basis="roster", account_id=officer.id, rostered_id=officer.id)
+    return Attribution(officer=whose, camera_id=camera.id, assignment_id=assignment.id)
 
 
 def is_reliable(begun: datetime, ended: datetime | None, *, at: datetime) -> bool:

@@ -80,6 +80,8 @@ class EvidenceItem(Base):
     officer_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id), index=True)
     """Whose recording it is, by roster or decision; `officer_badge` stays what was said."""
     officer_why: Mapped[str | None] = mapped_column(String(32))
+    rostered_id: Mapped[UUID | None] = mapped_column(ForeignKey(Account.id))
+    """Whom the roster named, whether or not the badge agrees."""
 
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
+from auth import units
 from auth.models import Account
 from auth.principals import Principal
 from evidence import custody
@@ -19,7 +20,7 @@ from evidence.items.models import EvidenceItem
 def reassign(
     session: Session, item: EvidenceItem, officer: Account, *, by: Principal, request_id: str, reason: str
 ) -> None:
-    """Make it the officer's recording; what stood there before stays in its chain, and what was said on the item.
+    """Make it the officer's recording, and their unit's; what stood there before stays in its chain of custody.
 
     Raises InvalidError for another agency's account, ConflictError when it is theirs already.
     """
@@ -28,8 +29,9 @@ def reassign(
         raise InvalidError("That account is not of the item's agency.", next_step="Name an officer of the agency.")
     if item.officer_id == officer.id:
         raise ConflictError("It is that officer's recording already.", next_step="Nothing is left to do.")
-    before = item.officer_id
+    before, unit_before = item.officer_id, item.unit_id
     item.officer_id, item.officer_basis, item.officer_why = officer.id, "reassigned", None
+    item.unit_id = units.home_of(session, officer.id, at=item.received_at) or unit_before
     session.flush()
     custody.record(
         session,
@@ -39,6 +41,8 @@ def reassign(
             item_id=item.id,
             account_id=officer.id,
             before=before,
+            unit_id=item.unit_id,
+            unit_before=unit_before,
             reason=reason,
             officer_badge=officer.badge,
             name=officer.name,

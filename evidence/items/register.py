@@ -45,6 +45,8 @@ class Officer:
     basis: Basis
     account_id: UUID | None = None
     why: str | None = None
+    rostered_id: UUID | None = None
+    """Whom the roster named, whether or not the badge agrees."""
 
 
 AS_SAID = Officer(basis="said")
@@ -86,6 +88,7 @@ def register(
         officer_basis=officer.basis,
         officer_id=officer.account_id,
         officer_why=officer.why,
+        rostered_id=officer.rostered_id,
         size=held.size,
         sha256=held.sha256,
         chunks_sha256=held.chunks_sha256,

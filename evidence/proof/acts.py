@@ -207,7 +207,7 @@ _REGISTRY = (
         "Somebody decided whose recording the item is.",
         on="item",
         facts="account",
-        may_facts="before",
+        may_facts="before unit unit_before",
     ),
     _act(
         "item.exported",

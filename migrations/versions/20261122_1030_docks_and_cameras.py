@@ -99,9 +99,9 @@ def _officers_of_items() -> None:
     op.add_column("evidence_item", sa.Column("officer_basis", sa.String(16), nullable=False, server_default="said"))
     op.add_column("evidence_item", sa.Column("officer_id", sa.Uuid(), nullable=True))
     op.add_column("evidence_item", sa.Column("officer_why", sa.String(32), nullable=True))
-    op.create_foreign_key(
-        op.f("fk_evidence_item_officer_id_account"), "evidence_item", "account", ["officer_id"], ["id"]
-    )
+    op.add_column("evidence_item", sa.Column("rostered_id", sa.Uuid(), nullable=True))
+    for column in ("officer_id", "rostered_id"):
+        op.create_foreign_key(op.f(f"fk_evidence_item_{column}_account"), "evidence_item", "account", [column], ["id"])
     op.create_check_constraint(
         op.f("ck_evidence_item_officer_known_or_not"),
         "evidence_item",
@@ -123,7 +123,7 @@ def downgrade() -> None:
     op.drop_index("ix_evidence_item_worklist", "evidence_item")
     op.drop_index("ix_evidence_item_officer_id", "evidence_item")
     op.drop_constraint("ck_evidence_item_officer_known_or_not", "evidence_item")
-    for column in ("officer_why", "officer_id", "officer_basis"):
+    for column in ("rostered_id", "officer_why", "officer_id", "officer_basis"):
         op.drop_column("evidence_item", column)
     op.drop_table("camera_assignment")
     op.execute("DROP FUNCTION camera_assignment_alone()")

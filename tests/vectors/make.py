@@ -444,7 +444,14 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
         f"item/{STOP}",
         body("item.attributed", facts={"outcome": "roster", "account": OFFICER, "camera": CASE, "assignment": DOCK}),
     ),
-    (f"item/{STOP}", body("item.reassigned", facts={"account": OFFICER}, sd=[salted("reason", "worn by the other")])),
+    (
+        f"item/{STOP}",
+        body(
+            "item.reassigned",
+            facts={"account": OFFICER, "unit": INTERVIEW},
+            sd=[salted("reason", "worn by the other")],
+        ),
+    ),
     (f"account/{OFFICER}", body("camera.enrolled", facts={"camera": CASE}, sd=[salted("camera_serial", "CAM-0417")])),
     (
         f"account/{OFFICER}",

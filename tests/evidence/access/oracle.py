@@ -115,7 +115,10 @@ def _context(world: World) -> dict[str, Any]:
     """State the facts of a world under the names of the design's conditions."""
     return {
         "own": world.badge == "same" or world.officer == "me" or world.brought == "by me",
+        # A badge counts for who has one.
         "recorder": world.badge == "same" or world.officer == "me",
+        "may_be_recorder": world.claimed == "by the roster for me"
+        or (world.claimed == "by my badge" and world.badge != "neither has one"),
         "self": world.brought == "by me",
         "dockown": world.is_dock and world.brought != "by somebody",
         "unit": world.supervises,

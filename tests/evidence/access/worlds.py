@@ -39,6 +39,7 @@ REASONS = {"given": "the trial of State v. Marsh", "blank": " \t\n", "empty": ""
 
 Badge = Literal["same", "other", "neither has one"]
 Officer = Literal["me", "somebody", "nobody known"]
+Claimed = Literal["by my badge", "by the roster for me", "by others", "by nobody"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,8 @@ class World:
     badge: Badge = "other"
     officer: Officer = "nobody known"
     """Whose recording it is by roster or decision."""
+    claimed: Claimed = "by nobody"
+    """Who may have recorded it, where roster and badge differ."""
     brought: Literal["by me", "by somebody", "by nobody yet"] = "by somebody"
     account: Literal["mine", "somebody's", "of nobody"] = "mine"
     supervises: bool = False
@@ -107,6 +110,8 @@ class World:
             agency_id=OURS if self.ours else THEIRS,
             officer_badge={"same": "4711", "other": "0815", "neither has one": None}[self.badge],
             officer_id={"me": ME, "somebody": SOMEBODY, "nobody known": None}[self.officer],
+            claimed_badge={"by my badge": "4711", "by others": "0815"}.get(self.claimed),
+            claimed_id={"by the roster for me": ME, "by others": SOMEBODY}.get(self.claimed),
             brought_by={"by me": ME, "by somebody": SOMEBODY, "by nobody yet": None}[self.brought],
             account_id={"mine": ME, "somebody's": SOMEBODY, "of nobody": None}[self.account],
             cases=tuple(each.standing() for each in self.cases),
@@ -228,7 +233,15 @@ BREAKS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "rel": [{"released": False}],
     "why": [{"reason": "blank"}, {"reason": "empty"}, {"reason": "none"}],
     "step": [{"signed_in": "too long ago"}, {"signed_in": "in the future"}, {"signed_in": "never"}],
-    "sod": [{"account": "mine"}, {"author": True}, {"listed": True}, {"badge": "same"}, {"officer": "me"}],
+    "sod": [
+        {"account": "mine"},
+        {"author": True},
+        {"listed": True},
+        {"badge": "same"},
+        {"officer": "me"},
+        {"claimed": "by my badge"},
+        {"claimed": "by the roster for me"},
+    ],
     "nohold": [{"on_hold": True}, {"cases": (Case(is_open=True),)}, {"cases": (Case(), Case(is_open=True))}],
     "two": [{"approved": False}],
     "dnd": [{"do_not_disclose": True}],
@@ -257,6 +270,7 @@ def drawn(choose: Random) -> World:
         ours=choose.random() < 0.85,
         badge=choose.choice(get_args(Badge)),
         officer=choose.choices(get_args(Officer), [1, 2, 4])[0],
+        claimed=choose.choices(get_args(Claimed), [1, 1, 3, 12])[0],
         brought=choose.choice(["by me", "by somebody", "by nobody yet"]),
         account=choose.choice(["mine", "somebody's", "of nobody"]),
         supervises=choose.random() < 0.5,
