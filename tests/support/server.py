@@ -21,10 +21,11 @@ from evidence.settings import Settings
 class Server:
     """`evidence.main` under uvicorn, in a process of its own."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, settings: Settings, log: Path, *, module: str = __name__) -> None:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
+        self._module = module
         self._environment = {
             **os.environ,
             **_as_environment(settings),
@@ -45,7 +46,7 @@ class Server:
             return
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.server"], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", self._module], env=self._environment, stdout=log, stderr=log
             )
         deadline = time.monotonic() + 120
         while not self._answers():
@@ -75,9 +76,9 @@ class Server:
 
 
 @contextmanager
-def serving(settings: Settings, log: Path) -> Iterator[Server]:
-    """Have a server for as long as the block lasts."""
-    server = Server(settings, log)
+def serving(settings: Settings, log: Path, *, module: str = __name__) -> Iterator[Server]:
+    """Have a server for as long as the block lasts: this module's own, or another that ends in `serve`."""
+    server = Server(settings, log, module=module)
     server.start()
     try:
         yield server
@@ -97,7 +98,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    """Serve until told to stop, by the settings of the environment."""
     settings = Settings()
     with open_room(settings) as room:
         uvicorn.run(
@@ -108,3 +110,7 @@ if __name__ == "__main__":
             access_log=False,
             timeout_graceful_shutdown=2,
         )
+
+
+if __name__ == "__main__":
+    serve()

@@ -99,12 +99,19 @@ def _somebody(room: Room, role: Role) -> Person:
 
 
 def things(
-    town: Town, by: Person, *, word: str, of: Person | None = None, access_class: AccessClass = "unrestricted"
+    town: Town,
+    by: Person,
+    *,
+    word: str,
+    of: Person | None = None,
+    attorney: Person | None = None,
+    access_class: AccessClass = "unrestricted",
 ) -> Things:
     """Make one thing of every kind, brought or opened by `by`; everything there is speaks for `of`, if given.
 
     They recorded and brought it, supervise its unit, work its case, which is of internal affairs and lies
-    before their agency, and stand on its access list.
+    before their agency, and stand on its access list.  For an `attorney` there is a referral of the case to
+    their agency and an assignment to it, and nothing else.
     """
     room = town.room
     agency = by.principal.agency_id
@@ -136,7 +143,11 @@ def things(
         work = assignments.make(
             session, case, session.get_one(Account, helper.principal.id), capacity="works it", **how
         )
-        referral = referrals.make(session, case, session.get_one(Agency, agency), due_on=None, **how)
+        office = attorney.principal.agency_id if attorney else agency
+        referral = referrals.make(session, case, session.get_one(Agency, office), due_on=None, **how)
+        if attorney:
+            prosecutes = session.get_one(Account, attorney.principal.id)
+            assignments.make(session, case, prosecutes, capacity="prosecutes", **how)
         said = {"filename": secret, "sha256": "00" * 32}
         upload = uploads.open_upload(
             session,

@@ -18,6 +18,7 @@ from evidence.main import create_app
 from tests.evidence.access.matrix import MATRIX, alternatives
 from tests.support import routes as table
 from tests.support.database import database_from
+from tests.support.people import a_person
 from tests.support.rooms import room_for
 from tests.support.town import Things, Town, a_town, things
 from tests.support.uploading import signed
@@ -173,6 +174,26 @@ def test_a_role_does_what_its_cells_allow_and_nothing_else(client: TestClient, t
             wrong.append((action, "at all", answer.status_code, answer.text))
         if allowed and answer.status_code >= 300:
             wrong.append((action, "at all", answer.status_code, answer.text))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", ["prosecutor", "paralegal"])
+def test_who_prosecutes_for_another_agency_does_what_a_referral_allows_and_nothing_else(
+    client: TestClient, town: Town, role: Role
+) -> None:
+    """Their agency is not the item's: what they do crosses the wall between agencies, in both directions."""
+    attorney = a_person(town.room, role, agency="District Attorney")
+    colleague = a_person(town.room, role, agency="District Attorney")
+    wrong = []
+    for action, ask in HOW.items():
+        for person, conditions in ((colleague, OF_THE_ACT), (attorney, OF_THE_ACT | {"case", "caseP"})):
+            # Each on things of its own: one act ends what another needs.
+            answer = ask(client, town, person.auth, things(town, town.keeper, word="referred", attorney=attorney))
+            # The item that is to be linked is no exhibit yet: they do not know of it.
+            allowed = met(action, role, conditions) and action != "case.link"
+            if (answer.status_code < 300) != allowed or (not allowed and answer.status_code not in (403, 404)):
+                wrong.append((action, person is attorney, answer.status_code, answer.text))
 
     assert wrong == []
 
