@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from evidence.access import approvals
 from evidence.access.actions import Action
 from evidence.access.models import ApprovalRequest, RequestState
-from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
+from evidence.api.dependencies import AppRoom, CurrentPerson, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.api.guards import ReasonGiven, refusal_recorded
 from evidence.database import unit_of_work
 from evidence.errors import ConflictError
@@ -52,7 +52,7 @@ class ApprovalGivenTo(BaseModel):
 
 
 @router.get("/approvals")
-def list_approvals(room: AppRoom, session: DatabaseSession, principal: CurrentPrincipal) -> ApprovalList:
+def list_approvals(room: AppRoom, session: DatabaseSession, principal: CurrentPerson) -> ApprovalList:
     """List the requests that wait for your decision, and those that you have made, newest first."""
     at = room.clock()
     return ApprovalList(

@@ -16,6 +16,7 @@ from auth.http import shown_by, source_of
 from auth.principals import Principal
 from auth.provider_tokens import read_machine_token
 from evidence.database import execute_alone, standing_alone, unit_of_work
+from evidence.errors import RefusedError
 from evidence.room import Room
 
 
@@ -64,6 +65,16 @@ def current_principal(request: Request, room: AppRoom) -> Principal:
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+
+
+def _person(principal: CurrentPrincipal) -> Principal:
+    if principal.kind != "account" or principal.method == "provider_token":
+        raise RefusedError("Only people have this.", next_step="A machine proves itself by its key or token alone.")
+    return principal
+
+
+CurrentPerson = Annotated[Principal, Depends(_person)]
+"""The same where it is about what only people have: a session, a second factor, requests that wait for them."""
 
 
 def _session(room: AppRoom, principal: CurrentPrincipal) -> Iterator[Session]:

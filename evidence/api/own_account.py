@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field, SecretStr
 
 from auth import local_sign_in, second_factors, sessions
 from evidence.access.facts import FRESH
-from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId, Source
-from evidence.api.sign_in_sessions import not_good, require_person
+from evidence.api.dependencies import AppRoom, CurrentPerson, DatabaseSession, RequestId, Source
+from evidence.api.sign_in_sessions import not_good
 from evidence.database import unit_of_work
 from evidence.errors import RefusedError
 
@@ -42,9 +42,8 @@ class PasswordChange(BaseModel):
 
 
 @router.post("/second-factor", status_code=201)
-def offer_second_factor(room: AppRoom, session: DatabaseSession, principal: CurrentPrincipal) -> SecondFactorOffered:
+def offer_second_factor(room: AppRoom, session: DatabaseSession, principal: CurrentPerson) -> SecondFactorOffered:
     """Offer a second factor to your account, which has none; needs a sign-in of the last 15 minutes."""
-    require_person(principal)
     _require_fresh(principal.signed_in_at, at=room.clock(), what="a sign-in", next_step="Sign in again.")
     account, _ = sessions.own(session, principal)
     offered = second_factors.offer(session, account, sealer=room.vault.keyring, issuer=room.origin, at=room.clock())
@@ -53,10 +52,9 @@ def offer_second_factor(room: AppRoom, session: DatabaseSession, principal: Curr
 
 @router.post("/second-factor/confirm")
 def confirm_second_factor(
-    asked: ConfirmationRequest, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId, source: Source
+    asked: ConfirmationRequest, room: AppRoom, principal: CurrentPerson, request_id: RequestId, source: Source
 ) -> RecoveryCodesShown:
     """Confirm the second factor with a code of it: it counts from now on, and is proved for this session."""
-    require_person(principal)
     with unit_of_work(room.sessions, by=principal) as session:
         codes = local_sign_in.confirm_second_factor(
             session,
@@ -76,10 +74,9 @@ def confirm_second_factor(
 
 @router.post("/recovery-codes", status_code=201)
 def make_recovery_codes(
-    room: AppRoom, session: DatabaseSession, principal: CurrentPrincipal, request_id: RequestId
+    room: AppRoom, session: DatabaseSession, principal: CurrentPerson, request_id: RequestId
 ) -> RecoveryCodesShown:
     """Make new recovery codes; those you have count no longer. Needs your second factor of the last 15 minutes."""
-    require_person(principal)
     at = room.clock()
     _require_fresh(principal.strong_at, at=at, what="your second factor", next_step="Prove it: `evidence step-up`.")
     account, _ = sessions.own(session, principal)
@@ -91,10 +88,9 @@ def make_recovery_codes(
 
 @router.post("/password", status_code=204)
 def change_password(
-    asked: PasswordChange, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId, source: Source
+    asked: PasswordChange, room: AppRoom, principal: CurrentPerson, request_id: RequestId, source: Source
 ) -> None:
     """Change your password; your other sessions end."""
-    require_person(principal)
     with unit_of_work(room.sessions, by=principal) as session:
         changed = local_sign_in.change_password(
             session,

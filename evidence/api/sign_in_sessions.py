@@ -9,10 +9,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from auth import local_sign_in, sessions
-from auth.principals import Principal
 from auth.second_factors import Given
 from evidence.access.facts import FRESH
-from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId, Source
+from evidence.api.dependencies import AppRoom, CurrentPerson, DatabaseSession, RequestId, Source
 from evidence.database import unit_of_work
 from evidence.errors import RefusedError
 
@@ -47,18 +46,16 @@ def show_banner(room: AppRoom) -> BannerShown:
 
 
 @router.delete("/tokens/current", status_code=204)
-def sign_out(room: AppRoom, session: DatabaseSession, principal: CurrentPrincipal, request_id: RequestId) -> None:
+def sign_out(room: AppRoom, session: DatabaseSession, principal: CurrentPerson, request_id: RequestId) -> None:
     """Sign out: end the session that this token belongs to, with all its tokens."""
-    require_person(principal)
     sessions.end(session, room.recorder, by=principal, because="signed_out", at=room.clock(), request_id=request_id)
 
 
 @router.post("/tokens/step-up")
 def step_up(
-    asked: SecondFactorGiven, room: AppRoom, principal: CurrentPrincipal, request_id: RequestId, source: Source
+    asked: SecondFactorGiven, room: AppRoom, principal: CurrentPerson, request_id: RequestId, source: Source
 ) -> StrongUntil:
     """Prove your second factor again, for the acts that need it fresh. The token stays the same."""
-    require_person(principal)
     at = room.clock()
     with unit_of_work(room.sessions, by=principal) as session:
         proved = local_sign_in.prove_again(
@@ -82,9 +79,3 @@ def not_good() -> RefusedError:
     return RefusedError(
         "This is not good.", next_step="Check it and try again; after five failures your account is locked."
     )
-
-
-def require_person(principal: Principal) -> None:
-    """Raise RefusedError for a dock or machine client: sessions and second factors are for people."""
-    if principal.kind != "account" or principal.method == "provider_token":
-        raise RefusedError("Only people have this.", next_step="A machine proves itself by its key or token alone.")

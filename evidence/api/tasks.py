@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from evidence import notices
 from evidence.access import tasks
 from evidence.access.tasks import TaskKind
-from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession
+from evidence.api.dependencies import AppRoom, CurrentPerson, DatabaseSession
 from evidence.notices.models import Kind
 
 router = APIRouter(tags=["Tasks"])
@@ -42,7 +42,7 @@ class Waiting(BaseModel):
 
 
 @router.get("/me/tasks")
-def list_my_tasks(room: AppRoom, session: DatabaseSession, principal: CurrentPrincipal) -> Waiting:
+def list_my_tasks(room: AppRoom, session: DatabaseSession, principal: CurrentPerson) -> Waiting:
     """List what waits for you: requests to decide, uses of break-glass to review, your own open requests."""
     at = room.clock()
     told = notices.of_account(session, principal.id, at=at)

@@ -277,7 +277,7 @@ def test_a_dock_reads_and_changes_nothing_but_its_own_uploads(
             if (method, str(route.path)) in WRITE_ONLY:
                 continue
             for item in (named["item"], str(brought)):
-                path = str(route.path).format_map(_Named({**named, "item": item}))
+                path = str(route.path).replace(":path}", "}").format_map(_Named({**named, "item": item}))
                 answers[method, path] = ask_anything(client, method, path, dock)
 
     assert len(answers) > 25

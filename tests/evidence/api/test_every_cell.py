@@ -178,26 +178,6 @@ def test_a_role_does_what_its_cells_allow_and_nothing_else(client: TestClient, t
     assert wrong == []
 
 
-@pytest.mark.parametrize("role", ["prosecutor", "paralegal"])
-def test_who_prosecutes_for_another_agency_does_what_a_referral_allows_and_nothing_else(
-    client: TestClient, town: Town, role: Role
-) -> None:
-    """Their agency is not the item's: what they do crosses the wall between agencies, in both directions."""
-    attorney = a_person(town.room, role, agency="District Attorney")
-    colleague = a_person(town.room, role, agency="District Attorney")
-    wrong = []
-    for action, ask in HOW.items():
-        for person, conditions in ((colleague, OF_THE_ACT), (attorney, OF_THE_ACT | {"case", "caseP"})):
-            # Each on things of its own: one act ends what another needs.
-            answer = ask(client, town, person.auth, things(town, town.keeper, word="referred", attorney=attorney))
-            # The item that is to be linked is no exhibit yet: they do not know of it.
-            allowed = met(action, role, conditions) and action != "case.link"
-            if (answer.status_code < 300) != allowed or (not allowed and answer.status_code not in (403, 404)):
-                wrong.append((action, person is attorney, answer.status_code, answer.text))
-
-    assert wrong == []
-
-
 def test_nobody_without_a_role_does_anything(client: TestClient, town: Town) -> None:
     bare = things(town, town.keeper, word="bare")
     for ask in (*HOW.values(), *HOW_AT_ALL.values()):
@@ -228,3 +208,23 @@ def test_a_role_that_sees_no_content_sees_none_of_its_fields(client: TestClient,
         assert made.secrets[0] not in chain.text
     seen = client.get(f"/api/v1/items/{made['item']}", headers=town.keeper.headers)
     assert made.secrets[0] in seen.text, "the control: somebody who sees content sees it"
+
+
+@pytest.mark.parametrize("role", ["prosecutor", "paralegal"])
+def test_who_prosecutes_for_another_agency_does_what_a_referral_allows_and_nothing_else(
+    client: TestClient, town: Town, role: Role
+) -> None:
+    """Their agency is not the item's: what they do crosses the wall between agencies, in both directions."""
+    attorney = a_person(town.room, role, agency="District Attorney")
+    colleague = a_person(town.room, role, agency="District Attorney")
+    wrong = []
+    for action, ask in HOW.items():
+        for person, conditions in ((colleague, OF_THE_ACT), (attorney, OF_THE_ACT | {"case", "caseP"})):
+            # Each on things of its own: one act ends what another needs.
+            answer = ask(client, town, person.auth, things(town, town.keeper, word="referred", attorney=attorney))
+            # The item that is to be linked is no exhibit yet: they do not know of it.
+            allowed = met(action, role, conditions) and action != "case.link"
+            if (answer.status_code < 300) != allowed or (not allowed and answer.status_code not in (403, 404)):
+                wrong.append((action, person is attorney, answer.status_code, answer.text))
+
+    assert wrong == []
