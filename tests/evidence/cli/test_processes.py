@@ -66,7 +66,7 @@ def test_a_port_that_is_none_is_a_usage_error(tmp_path: Path, port: str) -> None
 def test_a_demo_keeps_others_out_of_its_folder_and_ends_in_order(tmp_path: Path) -> None:
     demo = Installation(tmp_path, free_port())
     with demo.start("demo", "--folder", demo.folder / "demo") as running:
-        assert wait_for(lambda: (demo.folder / "demo" / "story.json").exists(), seconds=60)
+        assert wait_for(lambda: (demo.folder / "demo" / "story.json").exists(), seconds=180)
         second = demo.run("demo", "--once", "--folder", demo.folder / "demo", expect=[ExitCode.ERROR])
         assert "a demo is running" in second.stderr
         assert stop(running) == ExitCode.INTERRUPTED
