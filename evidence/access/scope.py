@@ -12,7 +12,7 @@ from auth.principals import Principal
 from evidence.access import glass, lists
 from evidence.access.actions import Action
 from evidence.access.gates import BREAKABLE, GLASS_ROLES, MANAGING
-from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
+from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL, alternatives
 from evidence.cases import standing
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
 from evidence.items.models import AccessClass, EvidenceItem
@@ -101,8 +101,7 @@ def _may(
     for role, cell in CELLS[action].items():
         if role not in principal.roles:
             continue
-        for alternative in cell.split("|"):
-            names = alternative.strip().split("+")
+        for names in alternatives(cell):
             if content and "noevid" in names:
                 continue
             holds = and_(true(), *(_condition(conditions, name, principal, at) for name in names))
