@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, any_, false, func, not_, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from auth import units
@@ -166,15 +167,23 @@ def _stands_in(*cases: Select[UUID]) -> ColumnElement[bool]:
     )
 
 
+def _among(column: InstrumentedAttribute[Any], found: Select[UUID]) -> ColumnElement[bool]:
+    """Return whether the column is among these, found first and once, so that an index may lead to the rows.
+
+    As `column IN (SELECT ...)` one of several alternatives has PostgreSQL look at every row there is.
+    """
+    return column == any_(func.array(found.scalar_subquery()))
+
+
 _OF_ITEM: Mapping[str, Condition] = {
     "own": _own_item,
-    "unit": lambda principal, at: EvidenceItem.unit_id.in_(units.supervised_by(principal.id, at=at)),
-    "grant": lambda principal, at: EvidenceItem.id.in_(lists.items_opened_to(principal, at=at)),
-    "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at), at=at)),
-    "caseP": lambda principal, at: EvidenceItem.id.in_(
-        _exhibits_of(_assigned(principal, at), _referred(principal, at), at=at)
+    "unit": lambda principal, at: _among(EvidenceItem.unit_id, units.supervised_by(principal.id, at=at)),
+    "grant": lambda principal, at: _among(EvidenceItem.id, lists.items_opened_to(principal, at=at)),
+    "case": lambda principal, at: _among(EvidenceItem.id, _exhibits_of(_assigned(principal, at), at=at)),
+    "caseP": lambda principal, at: _among(
+        EvidenceItem.id, _exhibits_of(_assigned(principal, at), _referred(principal, at), at=at)
     ),
-    "iac": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_internal_matters(principal, at), at=at)),
+    "iac": lambda principal, at: _among(EvidenceItem.id, _exhibits_of(_internal_matters(principal, at), at=at)),
 }
 """Of an item: the conditions of facts.py that a list can ask, as SQL."""
 
