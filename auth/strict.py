@@ -16,7 +16,7 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
 def read_object(text: bytes) -> dict[str, Any]:
     """Read a JSON object in UTF-8; raise ValueError for anything else or anything ambiguous."""
     try:
-        value = json.loads(text.decode("utf-8"), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        value = _STRICT.decode(text.decode("utf-8"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
@@ -50,3 +50,6 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_constant=_no_constant)

@@ -4,14 +4,15 @@
 lists.  tests/evidence/access holds the two to each other.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import NamedTuple
 
 from auth.principals import Principal
 from evidence.access import gates
 from evidence.access.actions import Action
-from evidence.access.facts import CONDITIONS, SAID, Asked, Thing
-from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
+from evidence.access.facts import CONDITIONS, SAID, Asked, Condition, Thing
+from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL, alternatives
 from evidence.cases.standing import CaseStanding
 
 __all__ = ["Action", "Decision", "Thing", "allow", "might"]
@@ -19,13 +20,20 @@ __all__ = ["Action", "Decision", "Thing", "allow", "might"]
 NOT_OURS = "not of your agency"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer, why, and whether what the thing says may be shown or only that it is there."""
 
     allowed: bool
     reason: str
     content: bool = True
+
+
+class _Alternative(NamedTuple):
+    """What a cell asks for, each name with its condition."""
+
+    text: str
+    names: tuple[str, ...]
+    conditions: tuple[tuple[str, Condition], ...]
 
 
 def allow(
@@ -78,16 +86,16 @@ def _by_role(asked: Asked) -> Decision:
     missing: list[str] = []
     for role in sorted(principal.roles):
         for alternative in _alternatives(action, role):
-            if not is_ours and OVER_THE_WALL not in alternative and (action, role) not in BY_THE_OFFICE:
+            if not is_ours and OVER_THE_WALL not in alternative.names and (action, role) not in BY_THE_OFFICE:
                 missing.append(NOT_OURS)
                 continue
-            failed = [name for name in alternative if not CONDITIONS[name](asked)]
+            failed = [name for name, holds in alternative.conditions if not holds(asked)]
             if failed:
-                missing.extend(SAID[name] for name in failed)
-            elif "noevid" in alternative:
-                without_content = Decision(True, f"{role}: {'+'.join(alternative)}", content=False)
+                missing.extend([SAID[name] for name in failed])
+            elif "noevid" in alternative.names:
+                without_content = Decision(True, f"{role}: {alternative.text}", content=False)
             else:
-                return Decision(True, f"{role}: {'+'.join(alternative)}")
+                return Decision(True, f"{role}: {alternative.text}")
     if without_content:
         return without_content
     for role in sorted(principal.set_aside):
@@ -96,6 +104,13 @@ def _by_role(asked: Asked) -> Decision:
     return Decision(False, "; ".join(dict.fromkeys(missing)) or f"your role does not include {action}", content=False)
 
 
-def _alternatives(action: Action, role: str) -> list[list[str]]:
-    cell = CELLS[action].get(role, "")  # type: ignore[call-overload]  # roles come from the database as text
-    return [alternative.strip().split("+") for alternative in cell.split("|") if alternative.strip()]
+def _alternatives(action: Action, role: str) -> tuple[_Alternative, ...]:
+    return _read(CELLS[action].get(role, ""))  # type: ignore[call-overload]  # roles come from the database as text
+
+
+@cache
+def _read(cell: str) -> tuple[_Alternative, ...]:
+    return tuple(
+        _Alternative("+".join(names), names, tuple((name, CONDITIONS[name]) for name in names))
+        for names in alternatives(cell)
+    )

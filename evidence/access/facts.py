@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from auth.principals import Principal
@@ -66,8 +67,7 @@ class Thing:
         return any(agency_id in case.referred_to for case in self.cases)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """One question: may the principal do this, to this, for this reason, now.
 
     `approved`: a second, different person has approved exactly this.
@@ -144,7 +144,9 @@ def _no_hold(asked: Asked) -> bool:
     return not asked.thing.is_on_hold and not any(case.is_open for case in asked.thing.cases)
 
 
-CONDITIONS: Mapping[str, Callable[[Asked], bool]] = {
+Condition = Callable[[Asked], bool]
+
+CONDITIONS: Mapping[str, Condition] = {
     "A": lambda _asked: True,
     "own": _own,
     "self": _self,

@@ -5,6 +5,7 @@ named in evidence/access/facts.py; the gates that stand over every cell are in e
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from auth.principals import Role
 from evidence.access.actions import Action
@@ -365,3 +366,9 @@ BY_THE_OFFICE: frozenset[tuple[Action, Role]] = frozenset(
     {("case.read", "agency_admin"), ("case.assign", "agency_admin")}
 )
 """And these, of a case that stands referred to one's agency: somebody there has to assign the first attorney."""
+
+
+@cache
+def alternatives(cell: str) -> tuple[tuple[str, ...], ...]:
+    """Read a cell: its alternatives, each the names of all the conditions that it asks for."""
+    return tuple(tuple(each.strip().split("+")) for each in cell.split("|") if each.strip())

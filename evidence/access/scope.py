@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, any_, false, func, not_, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from auth import units
@@ -12,12 +14,13 @@ from auth.principals import Principal
 from evidence.access import glass, lists
 from evidence.access.actions import Action
 from evidence.access.gates import BREAKABLE, GLASS_ROLES, MANAGING
-from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL
+from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL, alternatives
 from evidence.cases import standing
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
 from evidence.items.models import AccessClass, EvidenceItem
 
 Condition = Callable[[Principal, datetime], ColumnElement[bool]]
+Holds = Callable[[str], ColumnElement[bool]]
 
 
 def visible_items(principal: Principal, *, at: datetime, content: bool = False) -> Select[EvidenceItem]:
@@ -52,7 +55,7 @@ def reachable_items(principal: Principal, action: Action, *, at: datetime) -> Se
         return select(EvidenceItem).where(or_(_item_is_visible(principal, at), opened))
     if action not in MANAGING:
         return visible_items(principal, at=at)
-    manageable = _may(principal, action, EvidenceItem.agency_id, _OF_ITEM, at, content=False)
+    manageable = _may(principal, action, EvidenceItem.agency_id, _asked(_OF_ITEM, principal, at), content=False)
     return select(EvidenceItem).where(or_(_item_is_visible(principal, at), manageable))
 
 
@@ -60,7 +63,7 @@ def reachable_cases(principal: Principal, action: Action, *, at: datetime) -> Se
     """Select the case files that the principal may name for this action, as `reachable_items` does."""
     if action not in MANAGING:
         return visible_cases(principal, at=at)
-    manageable = _may(principal, action, CaseFile.agency_id, _OF_CASE, at, content=False)
+    manageable = _may(principal, action, CaseFile.agency_id, _asked(_OF_CASE, principal, at), content=False)
     return select(CaseFile).where(or_(_case_is_visible(principal, at), manageable))
 
 
@@ -75,25 +78,31 @@ def hidden_exhibits(principal: Principal, case: CaseFile, *, at: datetime) -> Se
 
 
 def _item_is_visible(principal: Principal, at: datetime, *, content: bool = False) -> ColumnElement[bool]:
-    may_list = _may(principal, "evidence.list", EvidenceItem.agency_id, _OF_ITEM, at, content=content)
-    through = [_OF_ITEM[name](principal, at) for name in THROUGH_THE_CLASS]
-    return and_(may_list, or_(EvidenceItem.access_class.in_(SHOWN[content]), *through))
+    holds = _asked(_OF_ITEM, principal, at)
+    may_list = _may(principal, "evidence.list", EvidenceItem.agency_id, holds, content=content)
+    return and_(may_list, or_(EvidenceItem.access_class.in_(SHOWN[content]), *map(holds, THROUGH_THE_CLASS)))
 
 
 def _case_is_visible(principal: Principal, at: datetime, *, content: bool = False) -> ColumnElement[bool]:
-    may_read = _may(principal, "case.read", CaseFile.agency_id, _OF_CASE, at, content=content)
-    through = [_OF_CASE[name](principal, at) for name in (*THROUGH_THE_CLASS, "case")]
-    return and_(may_read, or_(CaseFile.access_class.in_(SHOWN[content]), *through))
+    holds = _asked(_OF_CASE, principal, at)
+    may_read = _may(principal, "case.read", CaseFile.agency_id, holds, content=content)
+    return and_(may_read, or_(CaseFile.access_class.in_(SHOWN[content]), *map(holds, (*THROUGH_THE_CLASS, "case"))))
+
+
+def _asked(conditions: Mapping[str, Condition], principal: Principal, at: datetime) -> Holds:
+    """Return what gives each condition as SQL, made once: cell and class may ask for the same."""
+
+    @cache
+    def holds(name: str) -> ColumnElement[bool]:
+        if name in OF_THE_ACT:
+            return true()
+        return conditions[name](principal, at) if name in conditions else false()
+
+    return holds
 
 
 def _may(
-    principal: Principal,
-    action: Action,
-    agency: InstrumentedAttribute[UUID],
-    conditions: Mapping[str, Condition],
-    at: datetime,
-    *,
-    content: bool,
+    principal: Principal, action: Action, agency: InstrumentedAttribute[UUID], holds: Holds, *, content: bool
 ) -> ColumnElement[bool]:
     """Return the action's cells for this principal as a condition; with `content` only those that show it."""
     ours = agency == principal.agency_id
@@ -101,26 +110,17 @@ def _may(
     for role, cell in CELLS[action].items():
         if role not in principal.roles:
             continue
-        for alternative in cell.split("|"):
-            names = alternative.strip().split("+")
+        for names in alternatives(cell):
             if content and "noevid" in names:
                 continue
-            holds = and_(true(), *(_condition(conditions, name, principal, at) for name in names))
+            met = and_(true(), *map(holds, names))
             if OVER_THE_WALL in names:
-                allowed.append(holds)
+                allowed.append(met)
             elif (action, role) in BY_THE_OFFICE:
-                allowed.append(and_(or_(ours, conditions["referred"](principal, at)), holds))
+                allowed.append(and_(or_(ours, holds("referred")), met))
             else:
-                allowed.append(and_(ours, holds))
+                allowed.append(and_(ours, met))
     return or_(false(), *allowed)
-
-
-def _condition(
-    conditions: Mapping[str, Condition], name: str, principal: Principal, at: datetime
-) -> ColumnElement[bool]:
-    if name in OF_THE_ACT:
-        return true()
-    return conditions[name](principal, at) if name in conditions else false()
 
 
 def _own_item(principal: Principal, _at: datetime) -> ColumnElement[bool]:
@@ -167,15 +167,23 @@ def _stands_in(*cases: Select[UUID]) -> ColumnElement[bool]:
     )
 
 
+def _among(column: InstrumentedAttribute[Any], found: Select[UUID]) -> ColumnElement[bool]:
+    """Return whether the column is among these, found first and once, so that an index may lead to the rows.
+
+    As `column IN (SELECT ...)` one of several alternatives has PostgreSQL look at every row there is.
+    """
+    return column == any_(func.array(select(*found.cte().c).scalar_subquery()))
+
+
 _OF_ITEM: Mapping[str, Condition] = {
     "own": _own_item,
-    "unit": lambda principal, at: EvidenceItem.unit_id.in_(units.supervised_by(principal.id, at=at)),
-    "grant": lambda principal, at: EvidenceItem.id.in_(lists.items_opened_to(principal, at=at)),
-    "case": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_assigned(principal, at), at=at)),
-    "caseP": lambda principal, at: EvidenceItem.id.in_(
-        _exhibits_of(_assigned(principal, at), _referred(principal, at), at=at)
+    "unit": lambda principal, at: _among(EvidenceItem.unit_id, units.supervised_by(principal.id, at=at)),
+    "grant": lambda principal, at: _among(EvidenceItem.id, lists.items_opened_to(principal, at=at)),
+    "case": lambda principal, at: _among(EvidenceItem.id, _exhibits_of(_assigned(principal, at), at=at)),
+    "caseP": lambda principal, at: _among(
+        EvidenceItem.id, _exhibits_of(_assigned(principal, at), _referred(principal, at), at=at)
     ),
-    "iac": lambda principal, at: EvidenceItem.id.in_(_exhibits_of(_internal_matters(principal, at), at=at)),
+    "iac": lambda principal, at: _among(EvidenceItem.id, _exhibits_of(_internal_matters(principal, at), at=at)),
 }
 """Of an item: the conditions of facts.py that a list can ask, as SQL."""
 

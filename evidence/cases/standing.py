@@ -34,6 +34,8 @@ Rules are computed from it: that somebody may not see a case does not end what i
 
 def of_cases(session: Session, case_ids: Collection[UUID], *, at: datetime) -> dict[UUID, CaseStanding]:
     """Return how people and agencies stand to each of the cases at that instant."""
+    if not case_ids:
+        return {}
     assigned: dict[UUID, set[UUID]] = defaultdict(set)
     referred: dict[UUID, set[UUID]] = defaultdict(set)
     people = select(CaseAssignment.case_id, CaseAssignment.account_id)
