@@ -234,6 +234,8 @@ def lines(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", item["sha256"]),
         ("declared", declared.get(item["declared"], item["declared"])),
         ("received", item["received_at"]),
+        ("class", item["access_class"]),
+        ("mark", item["do_not_disclose"] and "do-not-disclose"),
         ("recorded", content.get("recorded_at") and f"{content['recorded_at']} (as said when it was brought in)"),
         ("camera", content.get("camera")),
         ("officer", content.get("officer")),

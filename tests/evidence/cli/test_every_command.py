@@ -286,6 +286,7 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "unit join": lambda room, folder: [a_unit(room), OFFICER, "--supervises", "--profile", "admin"],
     "unit leave": a_member,
     "access allow": lambda room, folder: [a_number(room, folder), OFFICER, "--reason", "x", "--until", "2099-01-01"],
+    "access list": lambda room, folder: [a_case(room), "--case"],
     "access end": an_entry,
     "access restrict": lambda room, folder: [a_number(room, folder), "restricted", "--reason", "x"],
     "access who": lambda room, folder: [a_number(room, folder), "--at", "2099-01-01", "--profile", "admin"],
