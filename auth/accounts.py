@@ -120,6 +120,17 @@ def in_agency(session: Session, account_id: UUID, agency_id: UUID) -> Account:
     return account
 
 
+def named(session: Session, name: str, agency_id: UUID) -> Account:
+    """Return the agency's account of that id or e-mail address. Raises what `in_agency` raises."""
+    try:
+        return in_agency(session, UUID(name), agency_id)
+    except ValueError:
+        account = by_email(session, name)
+    if account is None or account.agency_id != agency_id:
+        raise UnknownError("There is no such account.")
+    return account
+
+
 def page(
     session: Session, agency_id: UUID, *, after: UUID | None = None, limit: int = 50, email: str | None = None
 ) -> list[Account]:

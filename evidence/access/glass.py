@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 from sqlalchemy.orm import Session
 
-from auth.principals import Principal
+from auth.principals import Principal, Role
 from evidence import custody, notices
 from evidence.access.models import BrokenGlass
 from evidence.clock import written
@@ -23,6 +23,9 @@ from evidence.ids import new_id
 from evidence.items.models import EvidenceItem
 
 LIFE = timedelta(minutes=60)
+WATCHERS: tuple[Role, ...] = ("auditor", "agency_admin")
+"""Who is told of every use in their agency."""
+
 BOTH: tuple[Kept, Kept] = ("item", "account")
 """It stands on the item's chain and on that of whoever acted."""
 
@@ -61,7 +64,7 @@ def shatter(
             reason=reason,
         )
         custody.record(session, event)
-    people = notices.holders(session, item.agency_id, ["auditor", "agency_admin"], at=at)
+    people = notices.holders(session, item.agency_id, WATCHERS, at=at)
     notices.give(session, "glass.broken", glass.id, agency_id=item.agency_id, to=people, at=at)
     return glass
 

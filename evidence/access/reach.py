@@ -1,6 +1,6 @@
 """Reach one item or case for an action: load it, decide, or refuse. Nobody loads one any other way."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -19,11 +19,16 @@ from evidence.access.gates import MANAGING
 from evidence.access.models import BrokenGlass, CriticalIncident
 from evidence.cases import standing
 from evidence.cases.models import CaseFile, ExternalReference
+from evidence.custody.events import chain_of
 from evidence.database import manage_classes
 from evidence.errors import ConflictError, NotFoundError, RefusedError
 from evidence.items.models import EvidenceItem
+from evidence.proof.acts import kind_of_chain
 
 Named = TypeVar("Named")
+
+KINDS = ("item", "case")
+"""Of which things a chain has a class and says something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,11 @@ class SeenCase:
     """A case as one principal may see it; without `content` only that it is there.
 
     `team`: who of their own agency works it, for whoever may assign people and sees no content.
-    `hidden`: its exhibits that are confidential and that the principal may not know of.
     """
 
     case: CaseFile
     content: bool
     team: bool
-    hidden: frozenset[UUID] = NOBODY
 
 
 def item(
@@ -103,6 +106,34 @@ def may_review(principal: Principal, *, at: datetime) -> bool:
     """Say whether the principal may review what others did in its agency: it reads the audit, with what it says."""
     decision = access.allow(principal, "audit.read", Thing(agency_id=principal.agency_id), at=at)
     return decision.allowed and decision.content
+
+
+def to_look(
+    reached: Callable[..., Named], session: Session, principal: Principal, action: Action, named: str, *, at: datetime
+) -> Named:
+    """Reach by `item` or `case` what the principal may do this to, or may review: to look, which needs no reason."""
+    try:
+        return reached(session, principal, action, named, at=at, reason="to look")
+    except RefusedError:
+        if not may_review(principal, at=at):
+            raise
+        return reached(session, principal, "audit.read", named, at=at)
+
+
+def audited_content(session: Session, principal: Principal, chains: Collection[str], *, at: datetime) -> frozenset[str]:
+    """Return those of the chains, of items and cases, of which the principal as auditor sees also what they say."""
+    ids = {kind: [UUID(each.partition("/")[2]) for each in chains if kind_of_chain(each) == kind] for kind in KINDS}
+    items = session.scalars(scope.visible_items(principal, at=at).where(EvidenceItem.id.in_(ids["item"]))).all()
+    cases = session.scalars(scope.visible_cases(principal, at=at).where(CaseFile.id.in_(ids["case"]))).all()
+    read: list[tuple[str, Thing, Action]] = [
+        *((chain_of("item", id), known, "evidence.read_meta") for id, known in things(session, items, at=at).items()),
+        *((chain_of("case", id), known, "case.read") for id, known in things_of_cases(session, cases, at=at).items()),
+    ]
+    return frozenset(
+        chain
+        for chain, known, reading in read
+        if all(access.allow(principal, action, known, at=at).content for action in ("audit.read", reading))
+    )
 
 
 def require_reviewer(principal: Principal, *, at: datetime) -> None:
@@ -199,12 +230,7 @@ def _seen(
     known = thing_of_case(session, found, at=at)
     decision = _require(access.allow(principal, action, known, at=at, reason=why, approved=awaiting), action)
     content = decision.content and access.allow(principal, "case.read", known, at=at).content
-    return SeenCase(
-        found,
-        content,
-        team=access.allow(principal, "case.assign", known, at=at).allowed,
-        hidden=frozenset(session.scalars(scope.hidden_exhibits(principal, found, at=at))),
-    )
+    return SeenCase(found, content, team=access.allow(principal, "case.assign", known, at=at).allowed)
 
 
 def linkable(session: Session, principal: Principal, case: CaseFile, named: str, *, at: datetime) -> EvidenceItem:

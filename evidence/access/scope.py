@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, any_, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, any_, case, exists, false, func, not_, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from auth import units
+from auth.models import Account, Dock
 from auth.principals import Principal
 from evidence.access import glass, lists
 from evidence.access.actions import Action
@@ -17,6 +18,7 @@ from evidence.access.gates import BREAKABLE, GLASS_ROLES, MANAGING
 from evidence.access.roles import BY_THE_OFFICE, CELLS, OVER_THE_WALL, alternatives
 from evidence.cases import standing
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
+from evidence.custody import history
 from evidence.items.models import AccessClass, EvidenceItem
 
 Condition = Callable[[Principal, datetime], ColumnElement[bool]]
@@ -67,14 +69,43 @@ def reachable_cases(principal: Principal, action: Action, *, at: datetime) -> Se
     return select(CaseFile).where(or_(_case_is_visible(principal, at), manageable))
 
 
-def hidden_exhibits(principal: Principal, case: CaseFile, *, at: datetime) -> Select[UUID]:
-    """Select the items that are or were exhibits of the case, are confidential, and that the principal may not see."""
-    return (
-        select(EvidenceItem.id)
-        .join(Exhibit, Exhibit.item_id == EvidenceItem.id)
-        .where(Exhibit.case_id == case.id, EvidenceItem.access_class == "confidential")
-        .where(not_(_item_is_visible(principal, at)))
+def known_items(principal: Principal, *, at: datetime) -> Select[UUID]:
+    """Select the items that are no secret to the principal: those visible to them, and all that are not confidential.
+
+    For what names them elsewhere; to list them is `visible_items`.
+    """
+    is_known = or_(EvidenceItem.access_class != "confidential", _item_is_visible(principal, at))
+    return select(EvidenceItem.id).where(is_known)
+
+
+def known_cases(principal: Principal, *, at: datetime) -> Select[UUID]:
+    """Select the case files that are no secret to the principal, as `known_items` does."""
+    return select(CaseFile.id).where(or_(CaseFile.access_class != "confidential", _case_is_visible(principal, at)))
+
+
+def audited_records(principal: Principal, *, at: datetime) -> ColumnElement[bool]:
+    """Return the condition of a custody record, of whichever chain, that the principal may read as its auditor.
+
+    Each is decided by the thing whose chain it is: `audit.read` of it, and that they may know of it at all.  So an
+    auditor reads what was done to items and cases of their agency but the confidential ones, an investigator what
+    was done in their matters, and whoever runs the system what accounts and docks did by themselves.  What defence
+    counsel does is work product, and told to none of them (condition `scope`).
+    """
+
+    def may(agency: InstrumentedAttribute[UUID], conditions: Mapping[str, Condition]) -> ColumnElement[bool]:
+        return _may(principal, "audit.read", agency, _asked(conditions, principal, at), content=False)
+
+    item = and_(may(EvidenceItem.agency_id, _OF_ITEM), _item_is_visible(principal, at))
+    file = and_(may(CaseFile.agency_id, _OF_CASE), _case_is_visible(principal, at))
+    of_chain = case(
+        (history.on_kind("item"), exists().where(EvidenceItem.id == history.of_which(), item)),
+        (history.on_kind("case"), exists().where(CaseFile.id == history.of_which(), file)),
+        (history.on_kind("account"), exists().where(Account.id == history.of_which(), may(Account.agency_id, {}))),
+        (history.on_kind("dock"), exists().where(Dock.id == history.of_which(), may(Dock.agency_id, {}))),
+        else_=false(),
     )
+    is_of_defence = func.coalesce(history.said("actor", "roles"), "").like('%"defence"%')
+    return and_(of_chain, not_(is_of_defence))
 
 
 def _item_is_visible(principal: Principal, at: datetime, *, content: bool = False) -> ColumnElement[bool]:
@@ -150,8 +181,8 @@ def _internal_matters(principal: Principal, at: datetime) -> Select[UUID]:
     return _assigned(principal, at).join(CaseFile).where(CaseFile.kind == "internal_affairs")
 
 
-OF_THE_ACT = frozenset({"A", "noevid", "why", "step", "two"})
-"""Conditions that are asked of the act or the sign-in: they take nothing out of a list."""
+OF_THE_ACT = frozenset({"A", "noevid", "scope", "why", "step", "two"})
+"""Conditions that are asked of the act or the sign-in, or hold within one's agency: they take nothing out of a list."""
 
 SHOWN: Mapping[bool, tuple[AccessClass, ...]] = {False: ("unrestricted", "restricted"), True: ("unrestricted",)}
 """Which classes a list shows to whom they are not opened: all but the last; of their content, only the first."""

@@ -14,6 +14,7 @@ from evidence.api.dependencies import DatabaseSession
 from evidence.cases import assignments, exhibits, expectations, incidents, merging, references, referrals
 from evidence.cases.expectations import Line
 from evidence.cases.models import CaseFile, ExternalReference, Referral
+from evidence.items.models import AccessClass
 
 
 class FormerNumber(BaseModel):
@@ -119,6 +120,7 @@ class CaseShown(BaseModel):
     opened_at: datetime
     closed_at: datetime | None
     merged_into: UUID | None = Field(description="The case that remains, if this one was merged.")
+    access_class: AccessClass
     title: str | None
     due_on: date | None = Field(description="The first day on which a referral of it, that you know of, is due.")
     overdue: bool | None
@@ -241,6 +243,7 @@ def _shown(case: CaseFile, referred: Sequence[ReferralShown] | None, *, content:
         opened_at=case.opened_at,
         closed_at=case.closed_at,
         merged_into=case.merged_into_id,
+        access_class=case.access_class,
         title=case.title if content else None,
         due_on=min((each.due_on for each in awaited if each.due_on), default=None),
         overdue=any(each.overdue for each in awaited) if content else None,

@@ -116,6 +116,38 @@ class CaseFor(AnyGuard):
             return reach.case(session, principal, self.action, case, at=room.clock())
 
 
+class ItemToLook(AnyGuard):
+    """Reaches the item for whoever may do the act to it, or reviews what others do, and now only looks."""
+
+    def __call__(
+        self,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        item: ItemNamed,
+    ) -> Seen:
+        """Return the item as this principal may see it."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=item):
+            return reach.to_look(reach.item, session, principal, self.action, item, at=room.clock())
+
+
+class CaseToLook(AnyGuard):
+    """The same of the case file of the path."""
+
+    def __call__(
+        self,
+        room: AppRoom,
+        session: DatabaseSession,
+        principal: CurrentPrincipal,
+        request_id: RequestId,
+        case: CaseNamed,
+    ) -> SeenCase:
+        """Return the case as this principal may see it."""
+        with refusal_recorded(room, principal, self.action, request_id=request_id, named=case):
+            return reach.to_look(reach.case, session, principal, self.action, case, at=room.clock())
+
+
 class ReasonGiven(BaseModel):
     """Why; it is kept with the act."""
 

@@ -19,7 +19,7 @@ from evidence.cases.finding import ItemFilter
 from evidence.cases.models import CaseFile
 from evidence.errors import RefusedError
 from evidence.items import search
-from evidence.items.models import EvidenceItem
+from evidence.items.models import AccessClass, EvidenceItem
 
 router = APIRouter(tags=["Evidence items"])
 
@@ -82,6 +82,10 @@ class ItemShown(BaseModel):
     size: int = Field(description="Bytes of the original.")
     sha256: str = Field(description="SHA-256 of the original, in hex.")
     declared: str = Field(description="`sha256`: its digest was declared before it arrived. `none`: it was not.")
+    access_class: AccessClass
+    do_not_disclose: bool | None = Field(
+        description="Marked to go to nobody outside. Absent where the item has a class and is not opened to you."
+    )
     content: ItemContent | None
 
 
@@ -139,7 +143,11 @@ def _readable(session: DatabaseSession, principal: Principal, named: str | None,
 
 
 def shown(item: EvidenceItem, *, content: bool) -> ItemShown:
-    """Say of the item that it is there; with `content` also what it says."""
+    """Say of the item that it is there, and in which class; with `content` also what it says.
+
+    Of a restricted item whoever is not let in learns no more than that: a mark would tell that something is the matter.
+    """
+    is_open = content or item.access_class == "unrestricted"
     said = ItemContent(
         filename=item.filename,
         content_type=item.content_type,
@@ -159,5 +167,7 @@ def shown(item: EvidenceItem, *, content: bool) -> ItemShown:
         size=item.size,
         sha256=item.sha256.hex(),
         declared=item.declared,
+        access_class=item.access_class,
+        do_not_disclose=item.do_not_disclose if is_open else None,
         content=said if content else None,
     )

@@ -25,6 +25,17 @@ def after(cursor: str | None) -> UUID | None:
         ) from error
 
 
+def after_record(cursor: str | None) -> int:
+    """Read a cursor of custody records of several chains: the id of the record after which to go on."""
+    found = after(cursor)
+    return 0 if found is None else min(found.int, 2**63 - 1)
+
+
+def link_next_record(request: Request, response: Response, last: int) -> None:
+    """Say in the Link header where the next page of such records is."""
+    link_next(request, response, UUID(int=last))
+
+
 def link_next(request: Request, response: Response, last: UUID) -> None:
     """Say in the Link header where the next page is."""
     cursor = urlsafe_b64encode(last.bytes).decode().rstrip("=")

@@ -17,7 +17,7 @@ from evidence.access.classes import require_narrower
 from evidence.access.models import AccessListEntry, Extent
 from evidence.access.reach import Seen, SeenCase
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
-from evidence.api.guards import CaseForReason, ItemForReason, ReasonGiven
+from evidence.api.guards import CaseForReason, CaseToLook, ItemForReason, ItemToLook, ReasonGiven
 from evidence.errors import InvalidError
 from evidence.items.models import AccessClass
 
@@ -25,6 +25,8 @@ router = APIRouter(tags=["Access"])
 
 GrantableItem = Annotated[tuple[Seen, str], Depends(ItemForReason("access.grant"))]
 GrantableCase = Annotated[tuple[SeenCase, str], Depends(CaseForReason("access.grant"))]
+LookedAtItem = Annotated[Seen, Depends(ItemToLook("access.grant"))]
+LookedAtCase = Annotated[SeenCase, Depends(CaseToLook("access.grant"))]
 RestrictableItem = Annotated[tuple[Seen, str], Depends(ItemForReason("access.restrict"))]
 RestrictableCase = Annotated[tuple[SeenCase, str], Depends(CaseForReason("access.restrict"))]
 
@@ -69,6 +71,18 @@ class Restricted(BaseModel):
 
     access_class: AccessClass
     do_not_disclose: bool | None = Field(default=None, description="Of an item.")
+
+
+@router.get("/items/{item}/access-list")
+def show_list_of_item(item: LookedAtItem, session: DatabaseSession) -> AccessShown:
+    """Show who is on the access list of an item, or was. For whoever may change it, and whoever reviews."""
+    return _shown(session, item.item)
+
+
+@router.get("/cases/{case}/access-list")
+def show_list_of_case(case: LookedAtCase, session: DatabaseSession) -> AccessShown:
+    """Show who is on the access list of a case, or was. For whoever may change it, and whoever reviews."""
+    return _shown(session, case.case)
 
 
 @router.post("/items/{item}/access-list", status_code=201)

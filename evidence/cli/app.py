@@ -26,6 +26,7 @@ def build() -> typer.Typer:
         approvals,
         cameras,
         cases,
+        custody,
         demo,
         docks,
         doctor,
@@ -55,7 +56,7 @@ def build() -> typer.Typer:
     )
     tree.callback()(_begin)
     people = (admin, signing_in, agency, accounts, units, approvals)
-    held = (docks, cameras, items, cases, restrictions, incidents, glass)
+    held = (docks, cameras, items, cases, custody, restrictions, incidents, glass)
     for module in (demo, setup, server, doctor, *people, trust, *held, exports, verification, openapi):
         module.add_to(tree)
     return tree

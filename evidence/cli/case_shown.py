@@ -39,6 +39,7 @@ def show(out: Output, case: dict[str, Any]) -> None:
     if case["title"]:
         out.say(f"title        {case['title']}")
     out.say(f"opened       {case['opened_at']}")
+    out.say(f"class        {case['access_class']}")
     if case["closed_at"]:
         out.say(f"closed       {case['closed_at']}")
     if case["merged_into"]:

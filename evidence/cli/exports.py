@@ -3,11 +3,11 @@
 import os
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evidence.cli import profiles
+from evidence.cli import custody, profiles
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.files import write_whole
@@ -79,22 +79,10 @@ def _require_no_damage(connection: "Connection", items: list[str], export_id: st
 
 
 def _outcome(connection: "Connection", item: str, export_id: str) -> str | None:
-    after = 0
-    while records := _page(connection, item, after):
-        for each in records:
-            facts = each["body"].get("facts", {})
-            if each["act"] == "item.export_ended" and facts.get("export") == export_id:
-                return str(facts["outcome"])
-        after = records[-1]["seq"]
-    return None
-
-
-def _page(connection: "Connection", item: str, after: int) -> list[dict[str, Any]]:
-    from evidence.docking.connection import LONGEST_PAGE
-
-    page = connection.get(f"/api/v1/items/{item}/custody?limit=200&after={after}", longest=LONGEST_PAGE)
-    records: list[dict[str, Any]] = page["records"]
-    return records
+    records, _ = custody.chain(
+        connection, f"/api/v1/items/{item}", {"act": "item.export_ended", "facts.export": export_id}
+    )
+    return str(records[0]["body"]["facts"]["outcome"]) if records else None
 
 
 def _require_whole(path: Path) -> None:

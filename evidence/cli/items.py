@@ -4,12 +4,12 @@ import hashlib
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from evidence.cli import labels, lists, profiles, sending
+from evidence.cli import custody, labels, lists, profiles, sending
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.files import write_whole
@@ -17,9 +17,6 @@ from evidence.cli.output import Output, advancing, readable_size
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import Again, Camera, DryRun, Incident, Officer, PatienceSeconds
 from evidence.errors import IntegrityError, InvalidError
-
-if TYPE_CHECKING:
-    from evidence.docking.connection import Connection
 
 ITEMS = "/api/v1/items"
 
@@ -30,9 +27,6 @@ To = Annotated[str | None, typer.Option(metavar="INSTANT", help="Before then.")]
 
 UNSAID = "application/octet-stream"
 """The kind of a file of which nobody said any."""
-
-LONG_FACTS = ("media",)
-"""Too long for a table; `item show` has them above it, and --json whole."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -91,20 +85,21 @@ def list_items(
 def show_item(
     out: Output,
     item: ItemNamed,
-    custody: Annotated[bool, typer.Option("--custody", help="Its chain of custody as well.")] = False,
+    with_custody: Annotated[bool, typer.Option("--custody", help="Its chain of custody as well.")] = False,
     profile: ProfileName = "default",
 ) -> None:
     """Show one evidence item, and its chain of custody if asked."""
     with profiles.signed_in(profile) as connection:
         shown = connection.get(f"{ITEMS}/{quote(item, safe='')}")
-        chain = _chain(connection, shown["id"]) if custody else None
+        chain = custody.chain(connection, f"{ITEMS}/{shown['id']}") if with_custody else None
     for name, value in lines(shown):
         out.say(f"{name:<13}{value}")
     if shown.get("content") is None:
         out.remark("Its content (file, camera, officer, what the recording is) is not shown to your role.")
     if chain is not None:
-        _show_chain(out, chain)
-    out.sum_up(item=shown, **({} if chain is None else {"custody": chain}))
+        out.say("")
+        custody.show(out, *chain)
+    out.sum_up(item=shown, **({} if chain is None else {"custody": chain[0], "left_out": chain[1]}))
 
 
 def reassign(
@@ -234,6 +229,8 @@ def lines(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("sha256", item["sha256"]),
         ("declared", declared.get(item["declared"], item["declared"])),
         ("received", item["received_at"]),
+        ("class", item["access_class"]),
+        ("mark", item["do_not_disclose"] and "do-not-disclose"),
         ("recorded", content.get("recorded_at") and f"{content['recorded_at']} (as said when it was brought in)"),
         ("camera", content.get("camera")),
         ("officer", content.get("officer")),
@@ -242,19 +239,6 @@ def lines(item: dict[str, Any]) -> list[tuple[str, str]]:
         ("media note", content.get("media_note")),
     ]
     return [(name, str(value)) for name, value in said if value]
-
-
-def _chain(connection: "Connection", item: str) -> list[dict[str, Any]]:
-    from evidence.docking.connection import LONGEST_PAGE, read_json
-
-    records: list[dict[str, Any]] = []
-    after: str | None = "0"
-    while after is not None:
-        query = {"after": after, "limit": lists.LARGEST_PAGE}
-        answer = connection.request("GET", f"{ITEMS}/{item}/custody", longest=LONGEST_PAGE, params=query)
-        records += read_json(answer)["records"]
-        after = lists.following(answer.headers.get("link", ""), "after")
-    return records
 
 
 def _kind(content_type: str | None) -> str | None:
@@ -279,39 +263,3 @@ def _media(media: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 def _is(stream: dict[str, Any], kind: str) -> bool:
     return stream.get("type") == kind
-
-
-def _show_chain(out: Output, records: list[dict[str, Any]]) -> None:
-    out.say("")
-    out.table(("seq", "at", "act", "who", "facts"), [custody_row(each) for each in records])
-    if any(each["disclosures"] is None for each in records):
-        out.remark("Names and other disclosed fields are not shown to your role.")
-
-
-def custody_row(record: dict[str, Any]) -> list[str]:
-    """Return the row of a custody record for people: number, time, act, who, and the facts in short."""
-    said = {**record["body"].get("facts", {}), **(record["disclosures"] or {})}
-    who = {name: said.pop(name, None) for name in ("actor", "on_behalf")}
-    facts = "; ".join(f"{name}: {_short(value)}" for name, value in said.items() if name not in LONG_FACTS)
-    return [str(record["seq"]), record["at"][:19].replace("T", " "), record["act"], _who(record["body"], who), facts]
-
-
-def _who(body: dict[str, Any], disclosed: dict[str, Any]) -> str:
-    """Name the actor as disclosed, else by role and id; and for whom they acted."""
-    names = []
-    for member, named in disclosed.items():
-        if (actor := body.get(member)) is None:
-            continue
-        name = named.get("name") if isinstance(named, dict) else None
-        roles = ", ".join(actor.get("roles", [])) or actor["type"]
-        names.append(f"{name} ({roles})" if name else f"{roles} {actor['id']}" if actor["id"] != roles else roles)
-    return " for ".join(names)
-
-
-def _short(value: Any) -> str:
-    """Write a value in a few words."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_short(each)}" for name, each in value.items() if each is not None)
-    if isinstance(value, list):
-        return ", ".join(map(_short, value))
-    return str(value)

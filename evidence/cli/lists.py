@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 LARGEST_PAGE = 200
 
 
+Narrowed = Mapping[str, str | list[str] | bool | None]
+"""Members of a query; what is None, False or empty is not asked."""
+
+
 def read(
     out: Output,
     connection: "Connection",
@@ -20,19 +24,19 @@ def read(
     *,
     limit: int,
     cursor: str | None,
-    **narrowed: str | bool | None,
+    **narrowed: str | list[str] | bool | None,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return what the list holds under `member`, at most `limit`, and the cursor by which it goes on.
 
-    `narrowed` are members of the query; what is None or False is not asked.
+    `narrowed` is Narrowed.
     """
     from evidence.docking.connection import LONGEST_PAGE, read_json
 
     found: list[dict[str, Any]] = []
     while len(found) < limit:
-        query: dict[str, str | int] = {"limit": min(LARGEST_PAGE, limit - len(found))}
-        asked = query | _asked(narrowed) | ({"cursor": cursor} if cursor else {})
-        answer = connection.request("GET", address, longest=LONGEST_PAGE, params=asked)
+        query = {"limit": min(LARGEST_PAGE, limit - len(found)), **asked(narrowed)}
+        query |= {"cursor": cursor} if cursor else {}
+        answer = connection.request("GET", address, longest=LONGEST_PAGE, params=query)
         for each in read_json(answer)[member]:
             found.append(each)
             out.found(each, done=len(found))
@@ -42,8 +46,9 @@ def read(
     return found, cursor
 
 
-def _asked(narrowed: Mapping[str, str | bool | None]) -> dict[str, str | int]:
-    return {name: value if isinstance(value, str) else "true" for name, value in narrowed.items() if value}
+def asked(narrowed: Narrowed) -> dict[str, Any]:
+    """Return what is asked as an address carries it."""
+    return {name: "true" if value is True else value for name, value in narrowed.items() if value}
 
 
 def following(link: str, name: str) -> str | None:

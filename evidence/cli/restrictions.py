@@ -25,10 +25,11 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the act
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Access to one item or case: allow, end, restrict, do-not-disclose, why, who.",
+        help="Access to one item or case: list, allow, end, restrict, do-not-disclose, why, who.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
+    command(noun, "list", noun="access")(show_list)
     command(noun, "allow", noun="access")(allow)
     command(noun, "end", noun="access")(end)
     command(noun, "restrict", noun="access")(restrict)
@@ -36,6 +37,15 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "why", noun="access")(why)
     command(noun, "who", noun="access")(who)
     app.add_typer(noun, name="access")
+
+
+def show_list(out: Output, thing: Thing, case: IsCase = False, profile: ProfileName = "default") -> None:
+    """Show the class of an item or case, and who is on its access list or was."""
+    with profiles.signed_in(profile) as connection:
+        shown = connection.get(f"{_address(thing, case)}/access-list")
+    out.say(f"{thing} is {shown['access_class']}.")
+    _show(out, shown)
+    out.sum_up(access=shown)
 
 
 def allow(
@@ -69,7 +79,7 @@ def allow(
 def end(
     out: Output,
     thing: Thing,
-    entry: Annotated[str, typer.Argument(help="Id of the entry, as `allow` showed it.")],
+    entry: Annotated[str, typer.Argument(help="Id of the entry, as `evidence access list` shows it.")],
     reason: Why,
     case: IsCase = False,
     profile: ProfileName = "default",

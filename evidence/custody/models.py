@@ -10,7 +10,18 @@ ordered by law takes salt and value away, and the chain still holds.
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Text, UniqueConstraint, true
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Text,
+    UniqueConstraint,
+    true,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from evidence.database import Base
@@ -38,10 +49,17 @@ class CustodyHead(Base):
 
 
 class CustodyRecordRow(Base):
-    """One record as sealed. `h` is its leaf hash, `key` what makes a retry the same record."""
+    """One record as sealed. `h` is its leaf hash, `key` what makes a retry the same record.
+
+    `actor` is the actor's id, by which everything somebody did is found; the database reads it from `raw` itself.
+    """
 
     __tablename__ = "custody_record"
-    __table_args__ = (UniqueConstraint("chain", "seq"), UniqueConstraint("chain", "key"))
+    __table_args__ = (
+        UniqueConstraint("chain", "seq"),
+        UniqueConstraint("chain", "key"),
+        Index("ix_custody_record_actor", "actor", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     chain: Mapped[str] = mapped_column(Text)
@@ -49,6 +67,9 @@ class CustodyRecordRow(Base):
     h: Mapped[bytes]
     raw: Mapped[bytes]
     key: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str | None] = mapped_column(
+        Text, Computed("custody_said(raw, '{actor,id}'::text[])", persisted=True), deferred=True
+    )
 
 
 class CustodyDisclosure(Base):

@@ -18,6 +18,7 @@ NAMED_IN_PATHS: Mapping[str, str] = {
     "assignment_id": "assignment",
     "referral_id": "referral",
     "account_id": "account",
+    "account": "account",
     "dock_id": "dock",
     "upload_id": "upload",
     "unit": "unit",

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import Executable, func, insert, select, text, update
+from sqlalchemy import Executable, func, insert, select, text, true, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from evidence import access
 from evidence.access import Decision, classes, lists, reach, scope
 from evidence.access.models import AccessListEntry
 from evidence.cases.models import CaseAssignment, CaseFile, Exhibit, Referral
+from evidence.custody import history
 from evidence.database import manage_classes, reading, unit_of_work
 from evidence.errors import NotFoundError
 from evidence.ids import new_id
@@ -51,6 +52,9 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scope, "visible_cases", lambda *_, **__: select(CaseFile))
     monkeypatch.setattr(scope, "reachable_items", lambda *_, **__: select(EvidenceItem))
     monkeypatch.setattr(scope, "reachable_cases", lambda *_, **__: select(CaseFile))
+    monkeypatch.setattr(scope, "known_items", lambda *_, **__: select(EvidenceItem.id))
+    monkeypatch.setattr(scope, "known_cases", lambda *_, **__: select(CaseFile.id))
+    monkeypatch.setattr(scope, "audited_records", lambda *_, **__: true())
 
 
 class UndoneError(Exception):
@@ -72,6 +76,7 @@ def reading_routes(world: World) -> list[str]:
         "case": [world.case, world.hidden_case],
         "dock_id": [world.dock.principal.id],
         "account_id": [world.technician.principal.id],
+        "account": [world.technician.principal.id],
         "upload_id": [UUID(world.upload.rpartition("/")[2])],
     }
     found = []
@@ -106,6 +111,26 @@ def test_no_route_that_reads_tells_another_agency_anything(house: tuple[World, D
     assert {"/api/v1/items", "/api/v1/cases", f"/api/v1/items/{world.loose}", f"/api/v1/cases/{world.case}"} <= set(
         told
     )
+
+
+def test_what_somebody_did_is_shown_to_no_other_agency_and_found_by_index(house: tuple[World, Database]) -> None:
+    world, database = house
+    technician, stranger = world.technician.principal, world.stranger.principal
+
+    def acts(by: Principal) -> set[str]:
+        with undone(world, by) as session:
+            found = history.of_actor(session, str(technician.id), where=true())
+            return {f"{entry.chain.partition('/')[0]} {entry.body['act']}" for entry in found}
+
+    mine = acts(technician)
+    assert {"item exhibit.linked", "case exhibit.linked", "case case.opened", "account unit.founded"} <= mine
+    assert acts(stranger) == set()
+    with without_wall(database):
+        assert acts(stranger) >= mine, "the control"
+    with undone(world, technician) as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = session.scalars(text(f"EXPLAIN SELECT raw FROM custody_record WHERE actor = '{technician.id}'")).all()
+    assert "ix_custody_record_actor" in str(plan), "beneath the wall too"
 
 
 @pytest.mark.usefixtures("unchecked")

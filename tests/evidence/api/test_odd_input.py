@@ -128,8 +128,10 @@ def test_a_record_nobody_of_ours_wrote_hides_no_other(
     client: TestClient, technician: Person, item: str, room: Room
 ) -> None:
     with room.engine.begin() as connection:
-        connection.exec_driver_sql("SELECT custody_append(ARRAY[%s], ARRAY['k'], ARRAY['{}'])", (f"item/{item}",))
+        for key, body in enumerate(("{}", '{"facts":3}', '{"act":"x","facts":{"case":"x","item":4}}')):
+            forged = "SELECT custody_append(ARRAY[%s], ARRAY[%s], ARRAY[%s])"
+            connection.exec_driver_sql(forged, (f"item/{item}", str(key), body))
 
     answer = client.get(f"/api/v1/items/{item}/custody", headers=technician.headers)
 
-    assert [each["act"] for each in answer.json()["records"]] == ["item.received", "unreadable"]
+    assert [each["act"] for each in answer.json()["records"]] == ["item.received", "unreadable", "unreadable", "x"]

@@ -146,6 +146,62 @@ def test_an_entry_names_one_who_is_there(
     assert refused.status_code in (400, 404)
 
 
+def test_the_list_is_shown_to_whoever_may_change_it_and_to_whoever_reviews(
+    room: Room, client: TestClient, people: dict[str, Person], item: str
+) -> None:
+    technician, officer = people["evidence_tech"], people["officer"]
+    case = f"26-{new_id().hex}"
+    done(client.post(CASES, json={"number": case, "title": "t"}, headers=technician.headers), 201)
+    for address in (f"{ITEMS}/{item}/access-list", f"{CASES}/{case}/access-list"):
+        put = {"email": email(people["detective"]), **BECAUSE}
+        changed = done(client.post(address, json=put, headers=technician.headers), 201)
+        for role in ("evidence_tech", "agency_admin", "auditor"):
+            assert done(client.get(address, headers=people[role].headers)) == changed, role
+        [entry] = changed["entries"]
+        done(client.post(f"{address}/{entry['id']}/end", json=BECAUSE, headers=technician.headers))
+        [ended] = done(client.get(address, headers=technician.headers))["entries"]
+        assert ended["ended_at"] is not None, "who was on it is kept"
+    refused = client.get(f"{ITEMS}/{item}/access-list", headers=officer.headers)
+    assert (refused.status_code, "access.grant is refused" in refused.json()["detail"]) == (403, True)
+    assert acts(room, f"account/{officer.principal.id}")[-1] == "access.refused"
+
+    done(client.post(f"{ITEMS}/{item}/restrict", json={"to": "confidential", **BECAUSE}, headers=technician.headers))
+    shown = done(client.get(f"{ITEMS}/{item}/access-list", headers=technician.headers))
+    assert shown["access_class"] == "confidential", "whoever lets somebody in sees who is"
+    for role in ("auditor", "officer"):
+        assert client.get(f"{ITEMS}/{item}/access-list", headers=people[role].headers).status_code == 404
+
+
+def test_class_and_mark_are_shown_with_the_thing_and_a_stub_shows_no_mark(
+    client: TestClient, people: dict[str, Person], item: str
+) -> None:
+    technician, auditor, officer = people["evidence_tech"], people["auditor"], people["officer"]
+
+    def shown(by: Person) -> list[tuple[str, bool | None]]:
+        page = done(client.get(ITEMS, params={"limit": 200}, headers=by.headers))["items"]
+        found = [each for each in page if each["number"] == item]
+        if client.get(f"{ITEMS}/{item}", headers=by.headers).status_code == 200:
+            found.append(done(client.get(f"{ITEMS}/{item}", headers=by.headers)))
+        return [(each["access_class"], each["do_not_disclose"]) for each in found]
+
+    assert shown(technician) == shown(auditor) == [("unrestricted", False)] * 2
+    done(client.post(f"{ITEMS}/{item}/do-not-disclose", json=BECAUSE, headers=technician.headers))
+    assert shown(technician) == shown(auditor) == [("unrestricted", True)] * 2
+
+    done(client.post(f"{ITEMS}/{item}/restrict", json={"to": "restricted", **BECAUSE}, headers=technician.headers))
+    assert {*shown(technician), *shown(auditor)} == {("restricted", None)}
+    put = {"email": email(officer), **BECAUSE}
+    done(client.post(f"{ITEMS}/{item}/access-list", json=put, headers=technician.headers), 201)
+    assert shown(officer) == [("restricted", True)] * 2
+
+    case = f"26-{new_id().hex}"
+    done(client.post(CASES, json={"number": case, "title": "t"}, headers=technician.headers), 201)
+    done(client.post(f"{CASES}/{case}/restrict", json={"to": "restricted", **BECAUSE}, headers=technician.headers))
+    page = done(client.get(CASES, params={"number": case}, headers=auditor.headers))["cases"]
+    assert [each["access_class"] for each in page] in ([], ["restricted"])
+    assert done(client.get(f"{CASES}/{case}", headers=technician.headers))["access_class"] == "restricted"
+
+
 def test_nobody_lets_themselves_in(client: TestClient, people: dict[str, Person], item: str) -> None:
     """Hard floor: an administrator who could, would see content without breaking the glass."""
     for role in ("evidence_tech", "agency_admin"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from evidence.cli import items, logs, output
+from evidence.cli import custody, items, logs, output
 from evidence.cli.exits import ExitCode
 from evidence.cli.output import Output, Step
 from evidence.errors import UnavailableError
@@ -157,10 +157,10 @@ def test_custody_is_told_in_words() -> None:
     }
     record = {"seq": 2, "at": "2026-11-22T05:06:07.123Z", "act": "item.probed", "body": body}
 
-    told = items.custody_row(
+    told = custody.row(
         record | {"disclosures": {"actor": {"name": "O. Officer", "badge": "4711"}, "note": {"a": [1, 2], "b": None}}}
     )
-    withheld = items.custody_row(record | {"disclosures": None})
+    withheld = custody.row(record | {"disclosures": None})
 
     assert told == ["2", "2026-11-22 05:06:07", "item.probed", "O. Officer (officer)", "outcome: read; note: a 1, 2"]
     assert withheld[3:] == ["officer 7", "outcome: read"]
@@ -171,6 +171,7 @@ def test_an_item_says_what_the_recording_is() -> None:
     media = {"container": "mov", "duration_us": 8_040_000, "streams": [video, {"type": "other", "codec": None}]}
     content = {"filename": "a.mp4", "content_type": items.UNSAID, "media": media, "media_note": "Its end is missing."}
     item = {"number": "2026-1", "id": "i", "size": 7, "sha256": "00", "declared": "none", "received_at": "now"}
+    item |= {"access_class": "restricted", "do_not_disclose": True}
 
     said = dict(items.lines(item | {"content": content}))
 
