@@ -80,7 +80,7 @@ def _as_it_was(session: Session, item: EvidenceItem, *, at: datetime) -> Thing:
     access_class: AccessClass = "unrestricted"
     asked_the_roster = False
     for entry in history.whole(session, chain_of("item", item.id)):
-        act, facts = entry.body["act"], entry.body["facts"]
+        act, facts = entry.body["act"], entry.body.get("facts", {})
         if datetime.fromisoformat(entry.record.at) <= at:
             if act in CHANGES:
                 access_class = facts["now"]
