@@ -144,11 +144,12 @@ class IdentityLinked(_Reported):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleGranted(_Reported):
-    """An account holds a role from now on."""
+    """An account holds a role from now on; `mapping_id` is by which mapping of a group, if by one."""
 
     by: Principal
     account_id: UUID
     role: Role
+    mapping_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +159,29 @@ class RoleEnded(_Reported):
     by: Principal
     account_id: UUID
     role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMapped(_Reported):
+    """A provider's group gives these roles at a first sign-in from now on."""
+
+    by: Principal
+    mapping_id: UUID
+    provider: str
+    group: str
+    roles: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupUnmapped(_Reported):
+    """A provider's group gives the roles of this mapping no longer; who got them by it keeps them."""
+
+    by: Principal
+    mapping_id: UUID
+    provider: str
+    group: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +363,8 @@ AuthEvent = (
     | IdentityLinked
     | RoleGranted
     | RoleEnded
+    | GroupMapped
+    | GroupUnmapped
     | UnitFounded
     | UnitJoined
     | UnitLeft

@@ -1,27 +1,26 @@
 """Find or make the account of somebody whom a provider has proved.
 
 In this order: the account linked to the subject; one that an administrator expects for that subject; one that
-waits for the owner of its e-mail address, if the provider vouches for the address; a new one, if the
-provider's groups are mapped to roles.  Roles are taken from groups at that first sign-in and never again.
+waits for the owner of its e-mail address, if the provider vouches for the address; a new one, if an agency
+has mapped the provider's groups to roles.  Roles are taken from groups at that first sign-in and never again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from auth import accounts, agencies, identities
+from auth import accounts, groups, identities, roles
 from auth.errors import AccountError
 from auth.events import IdentityLinked, Recorder
-from auth.models import Account, Agency, ProviderIdentity
+from auth.models import Account, Agency, GroupMapping, ProviderIdentity
 from auth.principals import Principal, Role
 from auth.provider_tokens import ProvedPerson
 from auth.providers import Provider
-from auth.roles import ROLES, held
 
 PROVISIONING = UUID(int=1)
-"""Who creates accounts by a group mapping: the installation, by its settings."""
+"""Who creates accounts by a group mapping: the installation, by what an agency has said of its groups."""
 
 
 def account_of(
@@ -52,7 +51,7 @@ def person_of(session: Session, account: Account, *, at: datetime) -> Principal:
         kind="account",
         id=account.id,
         agency_id=account.agency_id,
-        roles=held(session, account.id, at=at),
+        roles=roles.held(session, account.id, at=at),
         name=account.name,
         method="single_sign_on",
         badge=account.badge,
@@ -67,35 +66,43 @@ def _expected(session: Session, person: ProvedPerson, provider: Provider) -> Pro
 def _provision(
     session: Session, recorder: Recorder, person: ProvedPerson, provider: Provider, *, at: datetime, request_id: str
 ) -> ProviderIdentity | None:
-    if not person.groups or person.email is None:
+    if person.email is None:
         return None
-    agency = agencies.by_name(session, provider.settings.agencies[0])
-    if agency is None:
-        return None
+    mapped = groups.of_person(session, provider, person.groups)
+    agencies = {each.agency_id for each in mapped}
+    if len(agencies) != 1:
+        return None  # in which of several agencies it would be made, an administrator has to say
     if accounts.by_email(session, person.email) is not None:
         return None  # whose address that is here, an administrator has to say
+    [agency_id] = agencies
+    by = _provisioning(agency_id)
     try:
-        accounts.create(
+        account = accounts.create(
             session,
             recorder,
-            agency_id=agency.id,
+            agency_id=agency_id,
             email=person.email,
             name=person.name or person.email,
             provider=provider,
             subject=person.subject,
-            roles=_roles(person.groups, provider),
-            by=_provisioning(agency.id),
+            by=by,
             at=at,
             request_id=request_id,
         )
     except AccountError:
         return None  # no name or address that we can take; nothing was made yet
+    for role, mapping in _given(mapped).items():
+        roles.grant(session, recorder, account, role, by=by, at=at, request_id=request_id, mapping_id=mapping.id)
     return identities.of_subject(session, person.provider, person.issuer, person.subject)
 
 
-def _roles(groups: Iterable[str], provider: Provider) -> list[Role]:
-    mapped = {role for group in groups for role in provider.settings.groups[group]}
-    return sorted(role for role in ROLES if role in mapped)
+def _given(mapped: Collection[GroupMapping]) -> Mapping[Role, GroupMapping]:
+    """Return each role with the mapping that gives it; where several do, with the first that did."""
+    given: dict[Role, GroupMapping] = {}
+    for mapping in mapped:
+        for role in sorted(groups.roles_of(mapping)):
+            given.setdefault(role, mapping)
+    return given
 
 
 def _provisioning(agency_id: UUID) -> Principal:

@@ -159,6 +159,32 @@ class RoleAssignment(Base):
     ended_at: Mapped[datetime | None]
 
 
+class GroupMapping(Base):
+    """The roles that a provider's group gives in an agency at a first sign-in, from one day to another.
+
+    A role that was got by it names it in custody.  It never changes: another takes its place.
+    """
+
+    __tablename__ = "group_mapping"
+    __table_args__ = (
+        CheckConstraint("cardinality(roles) > 0", name="gives_something"),
+        Index(
+            "uq_group_mapping_open",
+            *("agency_id", "provider", "group_name"),
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey(Agency.id))
+    provider: Mapped[str]
+    group_name: Mapped[str]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    began_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
 class Unit(Base):
     """A part of an agency: a precinct, a squad. It ends by a date, and its name may then be used again."""
 

@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from auth.providers import Provider, Providers
-from auth.settings import ProviderSettings
 from auth.strict import read_object, write_base64url
 from auth.tokens import (
     LONGEST_LIFE,
@@ -34,6 +33,8 @@ LONGEST_ID_TOKEN_LIFE: Final = timedelta(hours=24)
 OLDEST_ID_TOKEN: Final = timedelta(minutes=15)
 """It was made for this sign-in; some providers set `iat` five minutes back."""
 MOST_GROUPS: Final = 500
+LONGEST_GROUP: Final = 255
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _read_id_token(
         subject=_name(claims, profile.subject),
         name=claims["name"] if isinstance(claims.get("name"), str) else None,
         email=_email(claims, provider),
-        groups=_groups(claims.get(settings.groups_claim), settings),
+        groups=_groups(claims.get(settings.groups_claim)),
         proved_at=_proved_at(claims, provider, at, leeway),
     )
 
@@ -200,10 +201,12 @@ def _email(claims: dict[str, Any], provider: Provider) -> str | None:
     return None
 
 
-def _groups(listed: Any, settings: ProviderSettings) -> frozenset[str]:
+def _groups(listed: Any) -> frozenset[str]:
     if not isinstance(listed, list) or len(listed) > MOST_GROUPS:
         return frozenset()
-    return frozenset(each for each in listed if isinstance(each, str) and each in settings.groups)
+    # What could be no name of a group is mapped by nobody, and asked of no database.
+    named = (each for each in listed if isinstance(each, str) and 0 < len(each) <= LONGEST_GROUP and each.isprintable())
+    return frozenset(named)
 
 
 def _proved_at(claims: dict[str, Any], provider: Provider, at: datetime, leeway: timedelta) -> datetime | None:

@@ -20,9 +20,17 @@ FOR_NO_ACCOUNT: frozenset[Role] = frozenset({"dock", "public_recipient"})
 
 
 def grant(
-    session: Session, recorder: Recorder, account: Account, role: Role, *, by: Principal, at: datetime, request_id: str
+    session: Session,
+    recorder: Recorder,
+    account: Account,
+    role: Role,
+    *,
+    by: Principal,
+    at: datetime,
+    request_id: str,
+    mapping_id: UUID | None = None,
 ) -> None:
-    """Let the account hold the role from now on.
+    """Let the account hold the role from now on; `mapping_id` says by which mapping of a group, if by one.
 
     Raises NotPermittedError for oneself, for another agency's account and for what is not the
     granter's to give; TakenError if the account holds the role.
@@ -34,7 +42,13 @@ def grant(
     except IntegrityError:
         raise TakenError(f"The account holds the role {role} already.") from None
     event = RoleGranted(
-        by=by, account_id=account.id, agency_id=account.agency_id, role=role, at=at, request_id=request_id
+        by=by,
+        account_id=account.id,
+        agency_id=account.agency_id,
+        role=role,
+        mapping_id=mapping_id,
+        at=at,
+        request_id=request_id,
     )
     recorder.record(session, event)
 

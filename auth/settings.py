@@ -18,9 +18,6 @@ from auth.principals import Role
 Network = IPv4Network | IPv6Network
 ProfileName = Literal["entra", "google", "okta", "adfs", "keycloak", "rfc9068", "generic"]
 
-NEVER_BY_GROUP: frozenset[str] = frozenset({"agency_admin", "system_admin", "dock", "public_recipient"})
-"""Roles that nobody gets by a provider's group: whoever may edit groups would make administrators of evidence."""
-
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
 _RESERVED = frozenset({"code", "renewal"})
@@ -64,9 +61,6 @@ class ProviderSettings(BaseModel):
         default=None, description="Values of the profile's claim that mean more than a password, for step-up."
     )
     groups_claim: str = Field(default="groups", description="The claim that lists groups.")
-    groups: dict[str, list[Role]] = Field(
-        default_factory=dict, description="Group -> roles at a first sign-in. Empty: nobody gets an account by itself."
-    )
 
     @model_validator(mode="after")
     def _refuse_half_a_provider(self) -> Self:
@@ -80,12 +74,6 @@ class ProviderSettings(BaseModel):
             raise ValueError("name the agencies whose accounts may be linked to this provider")
         if self.client_secret is not None and self.client_secret_file is not None:
             raise ValueError("set client_secret or client_secret_file, not both")
-        if self.audience is not None and self.groups:
-            raise ValueError("machine clients get no account by a group; create one and link it by its subject")
-        if self.groups and len(self.agencies) != 1:
-            raise ValueError("with groups, name exactly one agency: the accounts are made there")
-        if wrong := sorted({role for roles in self.groups.values() for role in roles} & NEVER_BY_GROUP):
-            raise ValueError(f"no group gives {', '.join(wrong)}")
         self._refuse_unpinned()
         return self
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from auth import roles
+from auth import groups, roles
 from auth.events import Recorder
 from auth.models import Account
 from auth.principals import Principal, Role
@@ -280,8 +280,73 @@ class AssignRoles:
                 roles.end(session, recorder, account, role, by=by, at=at, request_id=request_id)
 
 
+@dataclass(frozen=True, slots=True)
+class MapGroup:
+    """Let a provider's group give roles at a first sign-in: to people nobody names, without another approval.
+
+    `mapping_id` is the new mapping's, which every role granted under it names in custody.
+    """
+
+    name: ClassVar[str] = "group.map"
+    action: ClassVar[Action] = "roles.assign"
+    asked_as: ClassVar[frozenset[Role] | None] = None
+
+    agency_id: UUID
+    mapping_id: UUID
+    provider: str
+    group: str
+    roles: tuple[Role, ...]
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, Value]) -> Self:
+        """Make the act of its parameters."""
+        agency, mapping = UUID(parameters["agency"]), UUID(parameters["mapping"])
+        return cls(agency, mapping, parameters["provider"], parameters["group"], tuple(parameters["roles"]))
+
+    def parameters(self) -> dict[str, Value]:
+        """Return what `read` reads."""
+        return {
+            "agency": str(self.agency_id),
+            "mapping": str(self.mapping_id),
+            "provider": self.provider,
+            "group": self.group,
+            "roles": list(self.roles),
+        }
+
+    def about(self, session: Session, *, at: datetime, lock: bool = False) -> Sequence[About]:
+        """Return the agency and what the group gives there now."""
+        before = groups.standing(session, self.agency_id, self.provider, self.group, lock=lock)
+        stands = {"given": list(before.roles) if before else []}
+        return [About("agency", self.agency_id, Thing(agency_id=self.agency_id), stands)]
+
+    def check(self, session: Session, *, by: Principal, at: datetime) -> None:
+        """Refuse what no group gives, and what is so already."""
+        groups.check(self.group, self.roles)
+        before = groups.standing(session, self.agency_id, self.provider, self.group)
+        if before is not None and set(before.roles) == set(self.roles):
+            raise ConflictError("The group gives exactly these roles already.", next_step="Nothing needs to be done.")
+
+    def carry_out(
+        self, session: Session, recorder: Recorder, *, reason: str, by: Principal, at: datetime, request_id: str
+    ) -> None:
+        """Map the group."""
+        groups.put(
+            session,
+            recorder,
+            id=self.mapping_id,
+            provider=self.provider,
+            group=self.group,
+            roles=self.roles,
+            reason=reason,
+            by=by,
+            at=at,
+            request_id=request_id,
+        )
+
+
 ACTS: Mapping[str, type[Act]] = {
-    each.name: each for each in cast("Sequence[type[Act]]", (LowerClass, AllowDisclosure, ReleaseViewing, AssignRoles))
+    each.name: each
+    for each in cast("Sequence[type[Act]]", (LowerClass, AllowDisclosure, ReleaseViewing, AssignRoles, MapGroup))
 }
 """Every act by its name."""
 

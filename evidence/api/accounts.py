@@ -19,6 +19,7 @@ from evidence.api.approvals import ApprovalShown
 from evidence.api.approvals import shown as approval_shown
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.api.guards import Guard, refusal_recorded
+from evidence.room import Room
 
 router = APIRouter(tags=["Accounts"])
 
@@ -186,6 +187,12 @@ def list_accounts(
     return AccountPage(accounts=[shown(each, held[each.id], locked_at=locked.get(each.id)) for each in found])
 
 
+@router.get("/accounts/{account_id}")
+def show_account(account_id: UUID, room: AppRoom, session: DatabaseSession, principal: AccountKeeper) -> AccountShown:
+    """Show an account of your agency."""
+    return _shown_now(room, session, accounts.in_agency(session, account_id, principal.agency_id))
+
+
 @router.post("/accounts/{account_id}/identities", status_code=201)
 def expect_identity(
     account_id: UUID,
@@ -221,8 +228,7 @@ def suspend_account(
     at = room.clock()
     account = accounts.in_agency(session, account_id, principal.agency_id)
     accounts.suspend(session, room.recorder, account, by=principal, at=at, request_id=request_id, reason=asked.reason)
-    locked = lockouts.accounts_locked(session, [account.id])
-    return shown(account, roles.held(session, account.id, at=at), locked_at=locked.get(account.id))
+    return _shown_now(room, session, account)
 
 
 @router.post("/accounts/{account_id}/release")
@@ -275,3 +281,8 @@ def shown(account: Account, held: frozenset[Role], *, locked_at: datetime | None
         suspended_at=account.suspended_at,
         locked_at=locked_at,
     )
+
+
+def _shown_now(room: Room, session: DatabaseSession, account: Account) -> AccountShown:
+    locked = lockouts.accounts_locked(session, [account.id])
+    return shown(account, roles.held(session, account.id, at=room.clock()), locked_at=locked.get(account.id))

@@ -71,7 +71,8 @@ def reset(
 ) -> ExitCode:
     """Reset an account from the server's console: a one-time password, no second factor, no session, no lock.
 
-    For whoever has lost password or authenticator. It enters custody as done at the console.
+    For whoever has lost password or authenticator. It enters custody as done at the console, and the agency's
+    other administrators are told.
     """
     out.plan([Step(act="reset", name=email, why="one-time password, no second factor")], dry_run=dry_run)
     if dry_run:
@@ -184,6 +185,7 @@ def administrators_of(agency: str) -> int:
 
 def _reset(email: str, *, password: str) -> tuple[str, int]:
     from auth import accounts, recovery
+    from evidence import notices
     from evidence.cli.server import read_settings
     from evidence.database import unit_of_work
     from evidence.ids import new_id
@@ -193,7 +195,7 @@ def _reset(email: str, *, password: str) -> tuple[str, int]:
         account = accounts.by_email(session, email)
         if account is None:
             raise NotFoundError(f"there is no account {email}", next_step="check the address")
-        life = room.settings.auth.one_time_password_life
+        life, at = room.settings.auth.one_time_password_life, room.clock()
         recovery.reset(
             session,
             room.recorder,
@@ -201,8 +203,12 @@ def _reset(email: str, *, password: str) -> tuple[str, int]:
             password=password,
             life=life,
             by=_console(account.agency_id),
-            at=room.clock(),
+            at=at,
             request_id=str(new_id()),
+        )
+        # Whoever sits at the server can become anybody by this: the others hear of it.
+        notices.to_administrators(
+            session, "account.reset", account.id, agency_id=account.agency_id, at=at, but={account.id}
         )
         return str(account.id), int(life.total_seconds() // 3600)
 

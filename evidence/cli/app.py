@@ -32,6 +32,7 @@ def build() -> typer.Typer:
         doctor,
         exports,
         glass,
+        groups,
         incidents,
         items,
         openapi,
@@ -55,7 +56,7 @@ def build() -> typer.Typer:
         "6 temporary, 7 integrity mismatch, 8 incomplete, 130 interrupted.",
     )
     tree.callback()(_begin)
-    people = (admin, signing_in, agency, accounts, units, approvals)
+    people = (admin, signing_in, agency, accounts, groups, units, approvals)
     held = (docks, cameras, items, cases, custody, restrictions, incidents, glass)
     for module in (demo, setup, server, doctor, *people, trust, *held, exports, verification, openapi):
         module.add_to(tree)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from evidence.custody.events import REFUSED_CHAIN, CustodyEvent, chain_of
 
-Kept = Literal["item", "case", "account"]
-"""On which kind of chain an event stands that is recorded once on each chain it is about."""
+Kept = Literal["item", "case", "account", "agency"]
+"""What an act is about. It is recorded on the chain of each; for an agency, which has none, on that of who approved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,8 @@ class ApprovalCarriedOut(_ApprovalEvent):
 
     @property
     def chain(self) -> str:
-        """The chain of the thing."""
-        return chain_of(self.on, self.thing_id)
+        """The chain of the thing, or of whoever approved what is about a whole agency."""
+        return chain_of("account", self.approver_id) if self.on == "agency" else chain_of(self.on, self.thing_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

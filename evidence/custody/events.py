@@ -485,13 +485,14 @@ class AccountSuspended(AccountEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleGranted(AccountEvent):
-    """A role was granted to an account."""
+    """A role was granted to an account; `mapping_id` says by which mapping of a group, if by one."""
 
     act = "role.granted"
-    open_facts = ("account_id", "role")
+    open_facts = ("account_id", "role", "mapping_id")
     told_apart_by = ("account_id", "role")
 
     role: str
+    mapping_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

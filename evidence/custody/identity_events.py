@@ -1,4 +1,7 @@
-"""What happens to identities at providers, as custody events. The provider is told openly, its subject is not."""
+"""What happens to identities and groups at providers, as custody events.
+
+The provider is told openly; its subjects and the names of its groups are not.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -40,3 +43,34 @@ class IdentityLinked(_IdentityEvent):
     withheld = ("subject",)
 
     subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MappingEvent(CustodyEvent):
+    """Stands on the chain of whoever acts."""
+
+    withheld: ClassVar[tuple[str, ...]] = ("group", "reason")
+    told_apart_by: ClassVar[tuple[str, ...]] = ("mapping_id",)
+
+    mapping_id: UUID
+    provider: str
+    group: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMapped(_MappingEvent):
+    """A provider's group gives roles at a first sign-in from now on. `roles` are their names, with blanks between."""
+
+    act = "group.mapped"
+    open_facts = ("mapping_id", "provider", "roles")
+
+    roles: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupUnmapped(_MappingEvent):
+    """A provider's group gives them no longer."""
+
+    act = "group.unmapped"
+    open_facts = ("mapping_id", "provider")

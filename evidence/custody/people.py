@@ -91,13 +91,40 @@ class CustodyRecorder:
     @_translate.register
     def _(self, event: auth_events.RoleGranted) -> CustodyEvent:
         return events.RoleGranted(
-            actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, role=event.role
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            account_id=event.account_id,
+            role=event.role,
+            mapping_id=event.mapping_id,
         )
 
     @_translate.register
     def _(self, event: auth_events.RoleEnded) -> CustodyEvent:
         return events.RoleEnded(
             actor=Actor.of(event.by), request_id=event.request_id, account_id=event.account_id, role=event.role
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.GroupMapped) -> CustodyEvent:
+        return identity_events.GroupMapped(
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            mapping_id=event.mapping_id,
+            provider=event.provider,
+            group=event.group,
+            roles=" ".join(event.roles),
+            reason=event.reason,
+        )
+
+    @_translate.register
+    def _(self, event: auth_events.GroupUnmapped) -> CustodyEvent:
+        return identity_events.GroupUnmapped(
+            actor=Actor.of(event.by),
+            request_id=event.request_id,
+            mapping_id=event.mapping_id,
+            provider=event.provider,
+            group=event.group,
+            reason=event.reason,
         )
 
     @_translate.register

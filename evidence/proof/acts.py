@@ -601,15 +601,28 @@ _REGISTRY = (
     ),
     _act(
         "role.granted",
-        "A role was granted to an account.",
+        "A role was granted to an account; mapping names the mapping of a group by which it was.",
         on="account",
         facts="account role",
+        may_facts="mapping",
     ),
     _act(
         "role.ended",
         "A role of an account ended.",
         on="account",
         facts="account role",
+    ),
+    _act(
+        "group.mapped",
+        "A group of an identity provider gives roles at a first sign-in.",
+        on="account",
+        facts="mapping provider roles",
+    ),
+    _act(
+        "group.unmapped",
+        "A group of an identity provider gives the roles of that mapping no longer.",
+        on="account",
+        facts="mapping provider",
     ),
     _act(
         "account.suspended",

@@ -108,10 +108,11 @@ class AgencyKeyring:
     def seal(self, secret: bytes, *, purpose: str) -> bytes:
         """Encrypt a small secret for a row of the database: key id, nonce, AES-256-GCM. Is an `auth.sealing.Sealer`.
 
-        Under a key derived from the agency key for this alone, so that it can never be taken for a data key.
+        Under a key derived from the agency key for this purpose alone, so that it opens for no other and can never
+        be taken for a data key.
         """
         nonce = secrets.token_bytes(_NONCE)
-        sealed = AESGCM(self._sealing_key(self.current)).encrypt(nonce, secret, purpose.encode())
+        sealed = AESGCM(self._sealing_key(self.current, purpose)).encrypt(nonce, secret, None)
         return bytes.fromhex(self.current) + nonce + sealed
 
     def open(self, sealed: bytes, *, purpose: str) -> bytes:
@@ -122,13 +123,13 @@ class AgencyKeyring:
                 f"The agency key {key_id} is not in the key file.", next_step="Put it back from a copy of the file."
             )
         try:
-            return AESGCM(self._sealing_key(key_id)).decrypt(rest[:_NONCE], rest[_NONCE:], purpose.encode())
+            return AESGCM(self._sealing_key(key_id, purpose)).decrypt(rest[:_NONCE], rest[_NONCE:], None)
         except (InvalidTag, ValueError):
             raise AlteredSecretError(f"A sealed secret was altered: agency key {key_id} does not open it.") from None
 
-    def _sealing_key(self, key_id: str) -> bytes:
-        derived = HKDF(algorithm=SHA256(), length=_KEY, salt=None, info=b"evidence.sealed-secret.v1")
-        return derived.derive(self._keys[key_id])
+    def _sealing_key(self, key_id: str, purpose: str) -> bytes:
+        info = b"evidence.sealed-secret.v1\n" + purpose.encode()
+        return HKDF(algorithm=SHA256(), length=_KEY, salt=None, info=info).derive(self._keys[key_id])
 
     def _write(self, *, replace: bool) -> None:
         keys = {key_id: base64.b64encode(key).decode() for key_id, key in self._keys.items()}

@@ -1,7 +1,7 @@
-"""Identities at identity providers, and the sessions behind sign-ins there.
+"""Identities at identity providers, the sessions behind sign-ins there, and what their groups give.
 
 Risk: none, the tables are new.
-Undo: downgrade drops them; people who sign in at a provider have to be expected and linked again.
+Undo: downgrade drops them; people who sign in at a provider have to be expected and linked again, groups mapped again.
 """
 
 import sqlalchemy as sa
@@ -57,6 +57,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_provider_session")),
     )
     op.create_index(op.f("ix_provider_session_identity_id"), "provider_session", ["identity_id"])
+    op.create_table(
+        "group_mapping",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("agency_id", sa.Uuid(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("group_name", sa.Text(), nullable=False),
+        sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("cardinality(roles) > 0", name=op.f("ck_group_mapping_gives_something")),
+        sa.ForeignKeyConstraint(["agency_id"], ["agency.id"], name=op.f("fk_group_mapping_agency_id_agency")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_group_mapping")),
+    )
+    op.create_index(
+        "uq_group_mapping_open",
+        "group_mapping",
+        ["agency_id", "provider", "group_name"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    # What two people approved is ended and never changed.
+    grant(op, "SELECT, INSERT, UPDATE (ended_at)", "group_mapping")
     # Whose identity it is, and at which provider, does not change; who it is there is filled in once.
     grant(op, "SELECT, INSERT, UPDATE (issuer, subject, linked_at)", "provider_identity")
     grant(
@@ -67,5 +89,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("provider_session", "provider_identity"):
+    for table in ("group_mapping", "provider_session", "provider_identity"):
         op.drop_table(table)

@@ -139,6 +139,7 @@ WALLS: dict[str, tuple[str, str | None]] = {
     "recovery_code": (OF_AN_ACCOUNT, None),
     "provider_identity": (OF_AN_ACCOUNT, None),
     "provider_session": ("EXISTS (SELECT FROM provider_identity here WHERE here.id = {table}.identity_id)", None),
+    "group_mapping": (OURS, None),
     "unit": (f"{OURS} OR {tied('unit_id', 'unit_met_here', '{table}.id')}", OURS),
     "unit_member": ("EXISTS (SELECT FROM unit WHERE unit.id = {table}.unit_id)", None),
     "dock": (OURS, None),

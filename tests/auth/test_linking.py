@@ -1,15 +1,17 @@
 """Whose account somebody at a provider is: theirs if expected, never for an address alone, never across agencies."""
 
 from dataclasses import replace
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session
 
-from auth import accounts, agencies, identities, linking
+from auth import accounts, agencies, groups, identities, linking
 from auth.errors import AccountError, NotPermittedError, TakenError
 from auth.events import AccountCreated, IdentityExpected, IdentityLinked, Remembered, RoleGranted
 from auth.models import Account, Agency
+from auth.principals import Role
 from auth.provider_tokens import ProvedPerson
 from auth.providers import Provider
 from auth.settings import ProviderSettings
@@ -22,11 +24,8 @@ ISSUER = "https://id.riverbend.example"
 
 @pytest.fixture
 def provider(agency: Agency) -> Provider:
-    """A provider for the agency, whose group of officers becomes officers here."""
-    asked = {
-        **{"profile": "generic", "issuer": ISSUER, "client_id": "c", "agencies": [agency.name]},
-        "groups": {"officers": ["officer"], "clerks": ["records_clerk", "officer"]},
-    }
+    """A provider for the agency."""
+    asked = {"profile": "generic", "issuer": ISSUER, "client_id": "c", "agencies": [agency.name]}
     return Provider("city", ProviderSettings.model_validate(asked), FromMemory())
 
 
@@ -60,6 +59,23 @@ def expect(
         at=NOON,
         request_id="test",
     )
+
+
+def gives(session: Session, agency: Agency, group: str, *roles: Role, at: datetime = NOON) -> UUID:
+    """Map the group, as if a second person had approved it."""
+    mapping = groups.put(
+        session,
+        Remembered(),
+        id=uuid4(),
+        provider="city",
+        group=group,
+        roles=roles,
+        reason="x",
+        by=the_console(agency.id),
+        at=at,
+        request_id="test",
+    )
+    return mapping.id
 
 
 def comes(session: Session, person: ProvedPerson, provider: Provider, recorder: Remembered) -> Account | None:
@@ -99,26 +115,77 @@ def test_a_subject_that_is_expected_comes_in_whatever_its_address(
 
 
 def test_a_mapped_group_makes_an_account_with_its_roles_once(
-    session: Session, provider: Provider, rosa: ProvedPerson, recorder: Remembered
+    session: Session, agency: Agency, provider: Provider, rosa: ProvedPerson, recorder: Remembered
 ) -> None:
-    rosa = replace(rosa, groups=frozenset({"clerks", "officers"}))
+    officers = gives(session, agency, "officers", "officer")
+    clerks = gives(session, agency, "clerks", "records_clerk", "officer", at=NOON + timedelta(seconds=1))
+    rosa = replace(rosa, groups=frozenset({"clerks", "officers", "others"}))
 
     made = comes(session, rosa, provider, recorder)
     again = comes(session, replace(rosa, groups=frozenset()), provider, recorder)
 
     assert made is not None
+    assert made.agency_id == agency.id
     assert again is made
     assert [type(each) for each in recorder.events] == [
         *(AccountCreated, IdentityExpected, RoleGranted, RoleGranted, IdentityLinked),
     ]
+    granted = {(each.role, each.mapping_id) for each in recorder.events if isinstance(each, RoleGranted)}
+    assert granted == {("officer", officers), ("records_clerk", clerks)}, "each by the first that gives it"
+
+
+def test_a_group_that_nobody_mapped_gives_nothing(
+    session: Session, agency: Agency, provider: Provider, rosa: ProvedPerson, recorder: Remembered
+) -> None:
+    gives(session, agency, "officers", "officer")
+    groups.end(
+        session,
+        Remembered(),
+        provider="city",
+        group="officers",
+        reason="x",
+        by=the_console(agency.id),
+        at=NOON,
+        request_id="test",
+    )
+    other = Provider("county", provider.settings, FromMemory())
+
+    for named, at in (("officers", provider), ("clerks", provider), ("Officers", provider), ("officers", other)):
+        assert comes(session, replace(rosa, groups=frozenset({named})), at, recorder) is None
+    assert recorder.events == []
+
+
+def test_of_several_agencies_the_groups_say_which(
+    session: Session, agency: Agency, provider: Provider, rosa: ProvedPerson, recorder: Remembered
+) -> None:
+    second = agencies.create(session, f"Second {uuid4()}", at=NOON)
+    foreign = agencies.create(session, f"Foreign {uuid4()}", at=NOON)
+    both = provider.settings.model_copy(update={"agencies": [agency.name, second.name]})
+    for each, group in ((agency, "first"), (second, "second"), (foreign, "foreign"), (foreign, "second")):
+        gives(session, each, group, "officer")
+
+    def come(*named: str) -> Account | None:
+        return comes(session, replace(rosa, groups=frozenset(named)), Provider("city", both, FromMemory()), recorder)
+
+    assert come("first", "second") is None, "in which of the two, an administrator has to say"
+    assert come("foreign") is None, "whose people do not sign in there"
+    made = come("second")
+    assert made is not None
+    assert made.agency_id == second.id
 
 
 @pytest.mark.parametrize(
     "change", [{"name": "x\0"}, {"name": "n" * 200}, {"email": "\u0456@police.example"}, {"email": None}]
 )
 def test_who_cannot_be_written_down_gets_no_account(
-    session: Session, provider: Provider, rosa: ProvedPerson, recorder: Remembered, change: dict[str, str | None]
+    session: Session,
+    agency: Agency,
+    provider: Provider,
+    rosa: ProvedPerson,
+    recorder: Remembered,
+    change: dict[str, str | None],
 ) -> None:
+    gives(session, agency, "officers", "officer")
     rosa = replace(rosa, groups=frozenset({"officers"}), **change)  # type: ignore[arg-type]  # names and texts
 
     assert comes(session, rosa, provider, recorder) is None
@@ -126,8 +193,9 @@ def test_who_cannot_be_written_down_gets_no_account(
 
 
 def test_a_group_does_not_give_away_an_account_that_is_there(
-    session: Session, officer: Account, provider: Provider, rosa: ProvedPerson, recorder: Remembered
+    session: Session, agency: Agency, officer: Account, provider: Provider, rosa: ProvedPerson, recorder: Remembered
 ) -> None:
+    gives(session, agency, "officers", "officer")
     rosa = replace(rosa, email=officer.email, groups=frozenset({"officers"}))
 
     assert comes(session, rosa, provider, recorder) is None

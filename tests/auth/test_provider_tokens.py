@@ -115,6 +115,14 @@ def test_a_recorded_id_token_is_read(of_person: Shape) -> None:
     )
 
 
+def test_only_what_could_be_a_group_is_one(of_person: Shape) -> None:
+    listed = ["officers", "a\0b", "", "x" * 256, 7, None, ["officers"], {"name": "officers"}]
+
+    assert person(of_person, of_person.token(groups=listed)).groups == {"officers"}
+    assert person(of_person, of_person.token(groups="officers")).groups == set()
+    assert person(of_person, of_person.token(groups=["officers"] * 501)).groups == set()
+
+
 def test_a_recorded_machine_token_is_read(of_machine: Shape) -> None:
     assert takes_machine(machines_of(of_machine), of_machine.token()) == of_machine.says
 

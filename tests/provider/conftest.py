@@ -167,7 +167,7 @@ def city(
     folder = tmp_path_factory.mktemp("city")
     with (
         database_from(cluster, template) as database,
-        city_at(long_running, database, folder, groups={"officers": ["officer"]}) as city,
+        city_at(long_running, database, folder) as city,
     ):
         yield city
 

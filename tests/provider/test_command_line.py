@@ -18,11 +18,13 @@ import pytest
 import uvicorn
 
 from auth.single_sign_on import challenge_of
+from evidence.ids import new_id
 from evidence.main import create_app
 from tests.provider.conftest import City
 from tests.provider.test_real_provider import refused, token_of
 from tests.support.identity_provider import Browser
 from tests.support.installation import free_port
+from tests.support.people import Person, a_person
 
 pytestmark = pytest.mark.node
 
@@ -85,6 +87,32 @@ def test_the_command_line_signs_in_and_is_renewed(city: City, user: str, tmp_pat
         wrong = subprocess.run([*asked[:5], "elsewhere", *asked[6:]], env=environment, capture_output=True, text=True)
         assert wrong.returncode == 5
         assert "it has city" in wrong.stdout
+
+
+def test_two_administrators_map_a_group_at_the_command_line(city: City, tmp_path: Path) -> None:
+    asker, second = (a_person(city.room, "agency_admin") for _ in range(2))
+    group = f"Squad {new_id().hex[-12:]}"
+    with listening(city) as url:
+
+        def run(by: Person, *words: str) -> dict[str, Any]:
+            token = by.headers["Authorization"].removeprefix("Bearer ")
+            own = {**os.environ, "EVIDENCE_CONFIG_DIR": str(tmp_path), "EVIDENCE_URL": url, "EVIDENCE_TOKEN": token}
+            command = [sys.executable, "-m", "evidence.cli", *words, "--json"]
+            ended = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])["result"]
+            return result
+
+        def mapped() -> list[list[str]]:
+            return [each["roles"] for each in run(second, "group", "list")["mappings"] if each["group"] == group]
+
+        here = [group, "--provider", "city", "--reason", "New squad"]
+        waiting = run(asker, "group", "map", *here, "--role", "officer", "--role", "records_clerk")["approval"]
+        assert mapped() == []
+        run(second, "approval", "approve", waiting["id"], "--sha256", waiting["sha256"])
+        assert mapped() == [["officer", "records_clerk"]]
+        run(asker, "group", "end", *here)
+        assert mapped() == []
 
 
 def begun_at_a_desk(city: City, user: str) -> str:

@@ -18,8 +18,9 @@ from auth.provider_tokens import read_id_token, read_machine_token
 from auth.single_sign_on import challenge_of
 from evidence.database import unit_of_work
 from tests.provider.conftest import HOME, City
+from tests.support.approving import approved
 from tests.support.identity_provider import AUDIENCE, CLIENT, SECRET, Browser
-from tests.support.people import PASSWORD, a_person
+from tests.support.people import PASSWORD, Person, a_person
 
 pytestmark = pytest.mark.node
 
@@ -273,17 +274,56 @@ def test_an_address_that_the_provider_does_not_vouch_for_links_nothing(city: Cit
     assert city.sign_in("rosa").status_code == 200
 
 
-def test_a_mapped_group_makes_an_account_at_the_first_sign_in(city: City) -> None:
+def test_what_two_administrators_say_of_a_group_makes_accounts_at_the_first_sign_in(city: City) -> None:
+    asker, second = (a_person(city.room, "agency_admin") for _ in range(2))
+    asked = {"provider": "city", "group": "officers", "roles": ["officer"], "reason": "Class of 2026"}
+    waiting = city.client.post("/api/v1/group-mappings", json=asked, headers=asker.headers)
+    assert waiting.status_code == 202, waiting.text
+    assert refused(city.sign_in("newcomer")), "nobody has approved it"
+    assert city.refusals()[-1] == "not_expected"
+    assert approved(city.client, second, waiting.json()).status_code == 200
+    (mapping,) = city.client.get("/api/v1/group-mappings", headers=second.headers).json()["mappings"]
+
     first = city.sign_in("newcomer")
+    ending = {name: asked[name] for name in ("provider", "group", "reason")}
+    ended = city.client.post("/api/v1/group-mappings/end", json=ending, headers=asker.headers)
     again = city.sign_in("newcomer")
 
     me = first.json()["principal"]
     assert (me["name"], me["roles"]) == ("New Comer", ["officer"])
-    assert again.json()["principal"]["id"] == me["id"]
-    assert [each["act"] for each in city.records(f"account/{me['id']}")] == [
+    assert ended.status_code == 200, ended.text
+    assert ended.json()["ended_at"] is not None
+    assert (again.json()["principal"]["id"], again.json()["principal"]["roles"]) == (me["id"], ["officer"])
+    records = city.records(f"account/{me['id']}")
+    assert [each["act"] for each in records] == [
         *("account.created", "identity.expected", "role.granted"),
         *("identity.linked", "account.signed_in", "account.signed_in"),
     ]
+    assert records[2]["facts"]["mapping"] == mapping["id"], "it names what two people approved"
+    unmapped = city.records(f"account/{asker.principal.id}")[-1]
+    assert (unmapped["act"], unmapped["facts"]["mapping"]) == ("group.unmapped", mapping["id"])
+
+
+def test_a_group_is_mapped_at_a_provider_for_people_of_the_agency(city: City) -> None:
+    admin = a_person(city.room, "agency_admin")
+    stranger = a_person(city.room, "agency_admin", agency="Millbrook Police Department")
+    good = {"provider": "city", "group": "others", "roles": ["officer"], "reason": "x"}
+
+    def ask(who: Person, **change: Any) -> int:
+        answer = city.client.post("/api/v1/group-mappings", json={**good, **change}, headers=who.headers)
+        return answer.status_code
+
+    assert [ask(admin, provider=each) for each in ("city-machines", "nobody's")] == [404, 404]
+    assert ask(stranger) == 403
+    assert ask(admin, roles=["agency_admin"]) == 400
+    assert [ask(admin, roles=[]), ask(admin, reason=" "), ask(admin, group="")] == [422, 422, 422]
+    assert ask(admin, group="a\0b") == 400
+    assert ask(admin) == 202, "the control"
+    ending = {"provider": "city", "group": "others", "reason": "x"}
+    gone = city.client.post("/api/v1/group-mappings/end", json=ending, headers=admin.headers)
+    assert gone.status_code == 404, "it was asked for and not approved"
+    unreadable = city.client.post("/api/v1/group-mappings/end", json=ending | {"group": "\0"}, headers=admin.headers)
+    assert unreadable.status_code == 404
 
 
 def test_renewal_replaces_the_token_and_the_providers(city: City, user: str) -> None:

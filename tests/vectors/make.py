@@ -403,6 +403,18 @@ EXAMPLES: tuple[tuple[str, Body], ...] = (
     (f"account/{OFFICER}", body("account.created", sd=[salted("name", "Núñez")], facts={"account": OFFICER})),
     (f"account/{OFFICER}", body("role.granted", facts={"account": OFFICER, "role": "detective"})),
     (f"account/{OFFICER}", body("role.ended", facts={"account": OFFICER, "role": "detective"})),
+    (
+        f"account/{OFFICER}",
+        body(
+            "group.mapped",
+            sd=[salted("group", "/evidence/officers"), salted("reason", "new clerks")],
+            facts={"mapping": CASE, "provider": "city", "roles": "officer records_clerk"},
+        ),
+    ),
+    (
+        f"account/{OFFICER}",
+        body("group.unmapped", sd=[salted("reason", "not used")], facts={"mapping": CASE, "provider": "city"}),
+    ),
     (f"account/{OFFICER}", body("account.suspended", facts={"account": OFFICER})),
     (f"account/{OFFICER}", body("account.signed_in", sd=[salted("source", "192.0.2.7")])),
     ("_refused", body("account.sign_in_refused", facts={"reason": "password"})),

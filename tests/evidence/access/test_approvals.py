@@ -15,11 +15,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from auth import roles
+from auth import groups, roles
+from auth.errors import AccountError
 from auth.models import Account
 from auth.principals import Principal, Role
 from evidence.access import approvals, classes, incidents
-from evidence.access.approved_acts import AllowDisclosure, AssignRoles, LowerClass, ReleaseViewing
+from evidence.access.approved_acts import AllowDisclosure, AssignRoles, LowerClass, MapGroup, ReleaseViewing
 from evidence.access.models import ApprovalRequest
 from evidence.cases import assignments, case_files, exhibits
 from evidence.custody import history
@@ -400,6 +401,96 @@ def test_one_request_grants_roles_to_many_and_none_of_them_approves_it(room: Roo
     assert all("detective" in each for each in held.values())
     assert acts(room, f"account/{second.id}")[-4:] == ["role.granted"] * 3 + ["approval.given"]
     assert all(acts(room, f"account/{each}")[-1] == "approval.carried_out" for each in named)
+
+
+def mapping(room: Room, by: Principal, *granted: Role, group: str) -> tuple[MapGroup, ApprovalRequest]:
+    act = MapGroup(by.agency_id, new_id(), "city", group, granted)
+    with unit_of_work(room.sessions) as session:
+        waiting = approvals.required_or_done(session, room.recorder, act, reason="New class", **anew(room, by))
+    assert waiting is not None, "nobody maps a group alone"
+    return act, waiting
+
+
+def given_by(room: Room, by: Principal, group: str) -> tuple[UUID, list[str]] | None:
+    with unit_of_work(room.sessions) as session:
+        found = groups.standing(session, by.agency_id, "city", group)
+        return (found.id, found.roles) if found else None
+
+
+def test_two_people_say_once_what_a_group_gives(room: Room) -> None:
+    asker, second = people(room, "agency_admin", "agency_admin")
+    act, waiting = mapping(room, asker, "officer", "records_clerk", group="/evidence/officers")
+    assert canonical.decode(waiting.frozen)["parameters"] == act.parameters()
+    assert given_by(room, asker, act.group) is None, "nothing has happened yet"
+    with pytest.raises(RefusedError, match="own"):
+        approve(room, asker, waiting)
+
+    approve(room, second, waiting)
+
+    assert given_by(room, asker, act.group) == (act.mapping_id, ["officer", "records_clerk"])
+    on_second = records(room, f"account/{second.id}")[-3:]
+    assert {each["act"] for each in on_second} == {"group.mapped", "approval.given", "approval.carried_out"}
+    (said,) = [each for each in on_second if each["act"] == "group.mapped"]
+    assert said["facts"] == {"mapping": str(act.mapping_id), "provider": "city", "roles": "officer records_clerk"}
+    assert acts(room, f"account/{asker.id}")[-1] == "approval.requested"
+    with unit_of_work(room.sessions) as session, pytest.raises(ConflictError, match="already"):
+        approvals.required_or_done(session, room.recorder, act, reason="x", **anew(room, asker))
+
+
+def test_what_a_group_gives_is_changed_from_what_was_read(room: Room) -> None:
+    asker, second = people(room, "agency_admin", "agency_admin")
+    first, one = mapping(room, asker, "officer", group="squad")
+    _, other = mapping(room, asker, "detective", group="squad")
+
+    assert approve(room, second, one).state == "approved"
+    assert approve(room, second, other).state == "void", "it gave nothing when that was asked"
+    assert given_by(room, asker, "squad") == (first.mapping_id, ["officer"])
+    changed, again = mapping(room, asker, "detective", group="squad")
+    assert approve(room, second, again).state == "approved", "the control"
+
+    assert given_by(room, asker, "squad") == (changed.mapping_id, ["detective"])
+    assert acts(room, f"account/{second.id}").count("group.unmapped") == 1
+
+
+def test_of_two_who_map_a_group_at_the_same_moment_one_does(room: Room) -> None:
+    asker, second, third = people(room, "agency_admin", "agency_admin", "agency_admin")
+    waiting = [mapping(room, asker, role, group="at once")[1] for role in ("officer", "detective")]
+    start = Barrier(2)
+
+    def try_it(by: Principal, request: ApprovalRequest) -> str:
+        start.wait()
+        return approve(room, by, request).state
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = sorted(pool.map(try_it, (second, third), waiting))
+
+    assert ended == ["approved", "void"], "the other was approved for a group that gave nothing"
+
+
+@pytest.mark.parametrize("role", ["agency_admin", "system_admin", "dock"])
+def test_no_two_people_make_administrators_by_a_group(room: Room, role: Role) -> None:
+    (asker,) = people(room, "agency_admin")
+
+    with pytest.raises(AccountError, match=role):
+        mapping(room, asker, "officer", role, group="chiefs")
+
+
+def test_only_administrators_map_groups(room: Room) -> None:
+    asker, second = people(room, "agency_admin", "agency_admin")
+    technician, system = people(room, "evidence_tech", "system_admin")
+    stranger = a_person(room, "agency_admin", agency="Springfield Police Department").principal
+    _, waiting = mapping(room, asker, "officer", group="theirs")
+
+    for other in (technician, system, stranger):
+        with pytest.raises(NotFoundError):
+            approve(room, other, waiting)
+    with pytest.raises(RefusedError):
+        mapping(room, technician, "officer", group="theirs")
+    act = MapGroup(asker.agency_id, new_id(), "city", "theirs", ("officer",))
+    with unit_of_work(room.sessions) as session, pytest.raises(RefusedError):
+        approvals.required_or_done(session, room.recorder, act, reason="x", **anew(room, stranger))
+
+    assert approve(room, second, waiting).state == "approved", "the control"
 
 
 def test_nobody_asks_for_a_role_of_their_own(room: Room) -> None:

@@ -162,6 +162,7 @@ UNFILLED = {
     "recovery_code",
     "provider_identity",
     "provider_session",
+    "group_mapping",
     "camera",
     "camera_assignment",
     "custody_receipt",

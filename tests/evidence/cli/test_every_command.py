@@ -250,6 +250,7 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
         "--profile",
         "admin",
     ],
+    "group list": lambda room, folder: ["--profile", "admin"],
     "approval list": lambda room, folder: ["--profile", "clerk"],
     "approval show": lambda room, folder: [a_request(room, folder)["id"], "--profile", "clerk"],
     "approval approve": lambda room, folder: [
@@ -353,6 +354,14 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "account create": lambda room, folder: (
         [*someone(room, folder), "--role", "king", "--profile", "admin"],
         ExitCode.USAGE,
+    ),
+    "group map": lambda room, folder: (
+        ["officers", "--provider", "none", "--role", "officer", "--reason", "x", "--profile", "admin"],
+        ExitCode.ERROR,
+    ),
+    "group end": lambda room, folder: (
+        ["officers", "--provider", "none", "--reason", "x", "--profile", "admin"],
+        ExitCode.ERROR,
     ),
     "approval approve": lambda room, folder: ([a_request(room, folder)["id"], "--profile", "clerk"], ExitCode.USAGE),
     "glass break": lambda room, folder: ([a_number(room, folder), "--reason", "x"], ExitCode.REFUSED),

@@ -31,6 +31,7 @@ from evidence.notices import channels
 from evidence.notices.channels import NotDeliveredError
 from evidence.notices.jobs import MOST_RETRIES, deliver
 from evidence.notices.models import Notice
+from evidence.notices.words import SAID
 from evidence.proof import disclosure
 from evidence.room import Room
 from evidence.settings import NoticeSettings
@@ -47,6 +48,8 @@ SENDER = "evidence@riverbend.example"
 
 class Inbox:
     """What a real mail server took, and over what: aiosmtpd calls this."""
+
+    port = 0
 
     def __init__(self) -> None:
         self.taken: list[tuple[list[str], bytes, bool]] = []
@@ -236,6 +239,13 @@ def test_what_is_not_taken_is_tried_again_told_and_given_up(room: Room) -> None:
 def _account(room: Room, notice_id: UUID) -> UUID | None:
     with unit_of_work(room.sessions) as session:
         return session.get_one(Notice, notice_id).account_id
+
+
+def test_where_a_notice_sends_people_there_is_something_to_read() -> None:
+    described = create_app().openapi()["paths"]
+    read = {path.rpartition("/{")[0] for path, methods in described.items() if "get" in methods and "{" in path}
+
+    assert {f"/api/v1/{resource}" for _, _, resource in SAID.values()} <= read
 
 
 def test_a_rolled_back_act_tells_nobody(room: Room) -> None:
