@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evidence.cli import profiles, secret_input
+from evidence.cli import lists, profiles, secret_input
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
+from evidence.cli.lists import Cursor, Limit
 from evidence.cli.output import Output, Step
 from evidence.cli.profiles import ProfileName
 from evidence.cli.secret_input import PasswordFile
@@ -19,14 +20,19 @@ from evidence.errors import InvalidError, NotFoundError
 if TYPE_CHECKING:
     from evidence.docking.connection import Connection
 
-OWN_FACTOR = "/api/v1/accounts/me/second-factor"
+ACCOUNTS = "/api/v1/accounts"
+OWN_FACTOR = f"{ACCOUNTS}/me/second-factor"
+
+EmailNamed = Annotated[str, typer.Argument(metavar="ADDRESS", help="The account's address.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(help="Accounts of your agency, and your own.", no_args_is_help=True, rich_markup_mode=None)
     command(noun, "create", noun="account")(create)
+    command(noun, "list", noun="account")(list_accounts)
     command(noun, "roles", noun="account")(change_roles)
+    command(noun, "suspend", noun="account")(suspend)
     command(noun, "release", noun="account")(release)
     command(noun, "password", noun="account")(change_password)
     factor = typer.Typer(help="Your own second factor.", no_args_is_help=True, rich_markup_mode=None)
@@ -68,7 +74,7 @@ def create(
     else:
         asked |= {"provider": provider, "subject": subject}
     with profiles.signed_in(profile) as connection:
-        account = connection.post("/api/v1/accounts", asked)
+        account = connection.post(ACCOUNTS, asked)
     out.say(f"{account['email']} is an account.")
     secret_input.show(out, made)
     _say_it_waits(out, account["approval"])
@@ -102,20 +108,52 @@ def _say_it_waits(out: Output, waiting: dict[str, Any]) -> None:
     )
 
 
+def list_accounts(out: Output, limit: Limit = 50, cursor: Cursor = None, profile: ProfileName = "default") -> None:
+    """List the accounts of your agency, and what each may do; suspended ones too."""
+    with profiles.signed_in(profile) as connection:
+        found, cursor = lists.read(out, connection, ACCOUNTS, "accounts", limit=limit, cursor=cursor)
+    out.table(("name", "address", "badge", "roles", "since", "suspended", "locked out"), [_row(each) for each in found])
+    if cursor is not None:
+        out.remark(f"There are more: evidence account list --cursor {cursor}")
+    out.sum_up(count=len(found), cursor=cursor)
+
+
+def suspend(
+    out: Output,
+    email: EmailNamed,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it enters the chain of custody.")],
+    profile: ProfileName = "default",
+) -> None:
+    """Let an account in no more, from its next request on; its sessions end."""
+    with profiles.signed_in(profile) as connection:
+        account = connection.post(f"{_address(connection, email)}/suspend", {"reason": reason})
+    out.say(f"{account['email']} may come in no more.")
+    out.sum_up(account=account["id"], email=account["email"])
+
+
 def release(
     out: Output,
-    email: Annotated[str, typer.Argument(help="The account's address.")],
+    email: EmailNamed,
     reason: Annotated[str, typer.Option("--reason", help="Why; it enters the chain of custody.")],
     profile: ProfileName = "default",
 ) -> None:
     """Let an account in again that was locked out, or idle for too long."""
     with profiles.signed_in(profile) as connection:
-        found = connection.get("/api/v1/accounts", email=email)["accounts"]
-        if not found:
-            raise NotFoundError(f"your agency has no account {email}", next_step="check the address")
-        account = connection.post(f"/api/v1/accounts/{found[0]['id']}/release", {"reason": reason})
+        account = connection.post(f"{_address(connection, email)}/release", {"reason": reason})
     out.say(f"{account['email']} may come in again.")
     out.sum_up(account=account["id"], email=account["email"])
+
+
+def _address(connection: "Connection", email: str) -> str:
+    found = connection.get(ACCOUNTS, email=email)["accounts"]
+    if not found:
+        raise NotFoundError(f"your agency has no account {email}", next_step="check the address")
+    return f"{ACCOUNTS}/{found[0]['id']}"
+
+
+def _row(account: dict[str, Any]) -> tuple[str, ...]:
+    instants = (lists.minute(account[name]) for name in ("created_at", "suspended_at", "locked_at"))
+    return (account["name"], account["email"], account["badge"] or "", ", ".join(account["roles"]), *instants)
 
 
 def change_password(

@@ -11,6 +11,7 @@ import typer
 from evidence.cli import lists, profiles
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
+from evidence.cli.lists import Cursor, Limit
 from evidence.cli.output import Output
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import DryRun
@@ -19,8 +20,6 @@ from evidence.errors import InvalidError
 CAMERAS = "/api/v1/cameras"
 WORKLIST = "/api/v1/worklist"
 
-Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
-Cursor = Annotated[str | None, typer.Option(help="Where to go on, as the last list said.")]
 Serial = Annotated[str, typer.Argument(help="Serial number of the camera.")]
 
 

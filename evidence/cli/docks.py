@@ -1,4 +1,4 @@
-"""`evidence dock`: enrol a docking station, send its recordings, see what became of them."""
+"""`evidence dock`: enrol a docking station and retire it, send its recordings, see what became of them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
-from evidence.cli import profiles, sending
+from evidence.cli import lists, profiles, sending
 from evidence.cli.boundary import command, report
 from evidence.cli.exits import ExitCode
+from evidence.cli.lists import Cursor, Limit
 from evidence.cli.output import Output, Step
 from evidence.cli.profiles import ProfileName
 from evidence.cli.sending import Again, Camera, DryRun, Incident, Officer, PatienceSeconds, Planned
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 DockName = Annotated[str | None, typer.Option("--dock", help="Which dock, when several are enrolled here.")]
 
 DOCKS = "/api/v1/docks"
+ENROLLED_AND_RETIRED = ("enrolled_at", "retired_at")
 STILL_SECONDS = 2.0
 
 HIGHEST_RATE = 10**12
@@ -34,14 +37,43 @@ HIGHEST_RATE = 10**12
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Docking stations: enrol, upload, status, key.", no_args_is_help=True, rich_markup_mode=None
+        help="Docking stations: enrol, list, retire, upload, status, key.", no_args_is_help=True, rich_markup_mode=None
     )
+    command(noun, "list", noun="dock")(list_docks)
+    command(noun, "retire", noun="dock")(retire)
     command(noun, "code", noun="dock")(make_code)
     command(noun, "enrol", noun="dock")(enrol)
     command(noun, "upload", noun="dock")(upload)
     command(noun, "status", noun="dock")(show_status)
     command(noun, "rotate", noun="dock")(rotate_key)
     app.add_typer(noun, name="dock")
+
+
+def list_docks(out: Output, limit: Limit = 50, cursor: Cursor = None, profile: ProfileName = "default") -> None:
+    """List the docks of your agency, with the fingerprints of their keys; retired ones too."""
+    with profiles.signed_in(profile) as connection:
+        found, cursor = lists.read(out, connection, DOCKS, "docks", limit=limit, cursor=cursor)
+    rows = [
+        (each["name"], each["id"], each["fingerprint"], *(lists.minute(each[name]) for name in ENROLLED_AND_RETIRED))
+        for each in found
+    ]
+    out.table(("dock", "id", "fingerprint", "enrolled", "retired"), rows)
+    if cursor is not None:
+        out.remark(f"There are more: evidence dock list --cursor {cursor}")
+    out.sum_up(count=len(found), cursor=cursor)
+
+
+def retire(
+    out: Output,
+    dock: Annotated[UUID, typer.Argument(metavar="DOCK", help="Id of the dock, as the list shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it enters the chain of custody.")],
+    profile: ProfileName = "default",
+) -> None:
+    """Let a dock of your agency in no more, from its next request on."""
+    with profiles.signed_in(profile) as connection:
+        shown = connection.post(f"{DOCKS}/{dock}/retire", {"reason": reason})
+    out.say(f"{shown['name']} is retired; its name can be given to another.")
+    out.sum_up(dock=shown)
 
 
 def make_code(

@@ -1,8 +1,10 @@
 """Lists over HTTP: page after page, each thing told as it is found."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, urlsplit
+
+import typer
 
 from evidence.cli.output import Output
 
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
     from evidence.docking.connection import Connection
 
 LARGEST_PAGE = 200
+
+Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+Cursor = Annotated[str | None, typer.Option(help="Where to go on, as the last list said.")]
 
 
 Narrowed = Mapping[str, str | list[str] | bool | None]

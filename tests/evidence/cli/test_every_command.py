@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -204,6 +205,11 @@ def a_locked_source(room: Installation, _folder: Path) -> Arguments:
     return ["127.0.0.1", "--reason", "x"]
 
 
+def a_dock_to_retire(room: Installation, folder: Path) -> Arguments:
+    enrolled = room.run("dock", "enrol", f"dock-{os.urandom(4).hex()}", "--json").summary["result"]
+    return [enrolled["id"], "--reason", "stolen"]
+
+
 def a_carrying() -> Arguments:
     return [f"CAM-{os.urandom(4).hex()}", OFFICER, "--from", "2026-01-01T06:00Z", "--to", "2026-01-01T18:00Z"]
 
@@ -234,6 +240,8 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "admin reset": lambda room, folder: [somebody(room)],
     "admin release-source": a_locked_source,
     "step-up": lambda room, folder: ["--totp", somebody_with_a_factor(room).code(1), "--profile", "strong"],
+    "account list": lambda room, folder: ["--limit", "1", "--profile", "admin"],
+    "account suspend": lambda room, folder: [somebody(room), "--reason", "x", "--profile", "admin"],
     "account release": lambda room, folder: [somebody(room), "--reason", "x", "--profile", "admin"],
     "account password": a_new_password,
     "account second-factor enrol": somebody_fresh,
@@ -266,6 +274,8 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "glass break": lambda room, folder: [a_number(room, folder), "--reason", "x", "--profile", "admin"],
     "glass list": lambda room, folder: ["--profile", "clerk"],
     "glass review": lambda room, folder: [a_use(room, folder), "--finding", "x", "--profile", "clerk"],
+    "dock list": lambda room, folder: [],
+    "dock retire": a_dock_to_retire,
     "dock code": lambda room, folder: ["north-1"],
     "dock enrol": lambda room, folder: [f"dock-{os.urandom(4).hex()}"],
     "dock upload": lambda room, folder: [a_card(folder), "--still", "0", "--dock", "east-1"],
@@ -335,6 +345,11 @@ BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
     "admin create": lambda room, folder: ([*someone(room, folder), "--agency", ""], ExitCode.USAGE),
     "admin reset": lambda room, folder: (["nobody@riverbend.example"], ExitCode.ERROR),
     "step-up": lambda room, folder: (["--totp", "000000", "--profile", "admin"], ExitCode.USAGE),
+    "account suspend": lambda room, folder: (
+        ["admin@riverbend.example", "--reason", "x", "--profile", "admin"],
+        ExitCode.REFUSED,
+    ),
+    "dock retire": lambda room, folder: ([str(uuid4()), "--reason", "x"], ExitCode.ERROR),
     "account release": lambda room, folder: (
         ["nobody@x.example", "--reason", "x", "--profile", "admin"],
         ExitCode.ERROR,
