@@ -17,8 +17,8 @@ from evidence.database import Sessions, close, connect, unit_of_work
 from evidence.database import sessions as session_factory
 from evidence.engines import postgres
 from evidence.engines.postgres import Cluster
-from evidence.main import create_app
 from evidence.room import Room
+from tests.support.application import application_over
 from tests.support.clock import FixedClock
 from tests.support.database import Database, database_from, migrated_template
 from tests.support.left_out import LEFT_OUT
@@ -122,7 +122,7 @@ def room(database: Database, tmp_path: Path) -> Iterator[Room]:
 @pytest.fixture
 def client(room: Room) -> Iterator[TestClient]:
     """The server's application over the room, spoken to over HTTP without a network."""
-    with TestClient(create_app(room)) as client:
+    with TestClient(application_over(room)) as client:
         yield client
 
 

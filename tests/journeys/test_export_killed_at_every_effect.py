@@ -16,10 +16,10 @@ from evidence.custody import history, keys
 from evidence.database import Acting, Sessions, unit_of_work
 from evidence.disclosure import exports
 from evidence.disclosure.exports import Export
-from evidence.main import create_app
 from evidence.room import Room, open_room
 from evidence.settings import Settings
 from evidence.verify import verify
+from tests.support.application import application_over
 from tests.support.crash import Effects, Say, Scenario, effects_of, in_a_child
 from tests.support.custody import faults, rows
 from tests.support.database import Database, driver_url
@@ -35,7 +35,7 @@ class World:
         self.database = database
         self.folder = folder
         self.settings: Settings = settings_for(database, folder / "home")
-        with room_for(database, folder / "home") as room, TestClient(create_app(room)) as client:
+        with room_for(database, folder / "home") as room, TestClient(application_over(room)) as client:
             self.technician: Principal = a_person(room, "evidence_tech").principal
             dock = Sender(client, a_dock(room))
             self.item = UUID(str(dock.show(dock.sent(footage_like(1_200_000), camera="CAM-1"))["item"]))

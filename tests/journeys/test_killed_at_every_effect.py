@@ -22,12 +22,12 @@ from evidence.ingest.sweep import sweep
 from evidence.ingest.writing import Writer
 from evidence.items import register
 from evidence.items.models import EvidenceItem
-from evidence.main import create_app
 from evidence.proof import canonical, record
 from evidence.room import Room, open_room
 from evidence.settings import Settings
 from evidence.storage.arriving import ArrivingObject
 from evidence.storage.models import StoredObject
+from tests.support.application import application_over
 from tests.support.crash import Effects, Outcome, Say, Scenario, effects_of, in_a_child
 from tests.support.custody import faults, rows
 from tests.support.database import Database, driver_url
@@ -84,7 +84,7 @@ class World:
     def sender(self, effects: Effects) -> Iterator[tuple[Room, Sender]]:
         with open_room(self.settings) as opened:
             room = effects.watch(opened)
-            with TestClient(create_app(room)) as client:
+            with TestClient(application_over(room)) as client:
                 yield room, Sender(client, self.headers)
 
     def let_fences_lapse(self) -> None:

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from evidence.engines.postgres import Cluster
 from evidence.ids import new_id
 from evidence.ingest.sweep import sweep
-from evidence.main import create_app
 from evidence.room import Room
 from evidence.storage.read_back import CHUNK_SIZE
+from tests.support.application import application_over
 from tests.support.ceph import S3Server
 from tests.support.database import Database, database_from
 from tests.support.faulty_s3 import Fault, FaultyS3
@@ -94,7 +94,7 @@ def test_uploads_are_received_however_s3_fails(room: Room, faulty_s3: FaultyS3, 
     faulty_s3.slow = 1.0
     bodies = [footage_like(size, seed=number) for number, size in enumerate(SIZES)]
 
-    with TestClient(create_app(room)) as client:
+    with TestClient(application_over(room)) as client:
         officer = Sender(client, headers)
         with faulty_s3.suffering(fault), ThreadPoolExecutor(4) as pool:
             uploads = list(pool.map(lambda body: carried_through(officer, body), bodies))
@@ -124,7 +124,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.root
 def test_a_full_disk_is_said_and_the_upload_goes_on_when_there_is_room(database: Database, small_disk: Path) -> None:
     body = footage_like(5_000_000)
-    with room_for(database, small_disk) as room, TestClient(create_app(room)) as client:
+    with room_for(database, small_disk) as room, TestClient(application_over(room)) as client:
         officer = Sender(client, a_person(room, "officer").headers)
         where = officer.opened(body)
         officer.append(where, body[:1_500_000], at=0)

@@ -19,6 +19,7 @@ from evidence.main import create_app
 from evidence.proof import canonical, record
 from evidence.room import Room
 from tests.conftest import NOON
+from tests.support.application import application_over
 from tests.support.authenticator import Authenticator
 from tests.support.clock import FixedClock
 from tests.support.database import Database
@@ -86,7 +87,7 @@ def opened(database: Database, folder: Path, **rules: Any) -> Iterator[Lobby]:
     clock = FixedClock(NOON)
     with (
         room_for(database, folder, clock=clock, auth=AuthSettings.model_validate(rules)) as room,
-        TestClient(create_app(room)) as client,
+        TestClient(application_over(room)) as client,
     ):
         yield Lobby(client, room, clock, a_person(room, "officer"))
 

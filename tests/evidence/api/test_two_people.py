@@ -14,8 +14,8 @@ from evidence.custody import history
 from evidence.database import unit_of_work
 from evidence.ids import new_id
 from evidence.items.models import EvidenceItem
-from evidence.main import create_app
 from evidence.room import Room
+from tests.support.application import application_over
 from tests.support.approving import approved
 from tests.support.clock import FixedClock
 from tests.support.database import Database
@@ -40,7 +40,7 @@ def room(database: Database, tmp_path: Path, clock: FixedClock) -> Iterator[Room
 
 @pytest.fixture
 def client(room: Room) -> Iterator[TestClient]:
-    with TestClient(create_app(room)) as client:
+    with TestClient(application_over(room)) as client:
         yield client
 
 

@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from evidence.ingest.sweep import sweep
-from evidence.main import create_app
 from evidence.room import Room
+from tests.support.application import application_over
 from tests.support.people import a_dock
 from tests.support.uploading import Sender, footage_like
 
@@ -43,7 +43,7 @@ def test_an_upload_damaged_in_our_store_goes_to_quarantine(room: Room, damage: C
     sender, where = half_sent(room)
     damage(room.settings.objects_path / "staging")
 
-    with TestClient(create_app(room)) as client:
+    with TestClient(application_over(room)) as client:
         again = Sender(client, sender.by)
         answer = again.append(where, BODY[FIRST:], at=FIRST)
         shown = again.show(where)
@@ -60,7 +60,7 @@ def test_the_same_upload_undamaged_is_received(room: Room) -> None:
     sender, where = half_sent(room)
     leave_it(room.settings.objects_path / "staging")
 
-    with TestClient(create_app(room)) as client:
+    with TestClient(application_over(room)) as client:
         again = Sender(client, sender.by)
         answer = again.append(where, BODY[FIRST:], at=FIRST)
 
@@ -69,7 +69,7 @@ def test_the_same_upload_undamaged_is_received(room: Room) -> None:
 
 def half_sent(room: Room) -> tuple[Sender, str]:
     """Send the first part to a server that then stops."""
-    with TestClient(create_app(room)) as client:
+    with TestClient(application_over(room)) as client:
         sender = Sender(client, a_dock(room))
         where = sender.opened(BODY)
         assert sender.append(where, BODY[:FIRST], at=0).status_code == 204
