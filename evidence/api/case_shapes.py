@@ -11,6 +11,7 @@ from evidence import access
 from evidence.access import reach
 from evidence.access.reach import SeenCase
 from evidence.api.dependencies import DatabaseSession
+from evidence.api.instants import Day
 from evidence.cases import assignments, exhibits, expectations, incidents, merging, references, referrals
 from evidence.cases.expectations import Line
 from evidence.cases.models import CaseFile, ExternalReference, Referral
@@ -85,7 +86,7 @@ class ReferralShown(BaseModel):
     id: UUID
     agency: str
     referred_at: datetime
-    due_on: date | None
+    due_on: Day | None
     ended_at: datetime | None
     expected: list[ExpectationShown] | None = Field(description="Absent for a third agency.")
     missing: int | None = Field(description="Recordings that are expected and not there.")

@@ -13,6 +13,7 @@ from evidence.api import case_shapes, paging
 from evidence.api.case_shapes import CaseContents, CasePage, ExhibitShown
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.api.guards import CaseFor, CaseForReason, Guard, ReasonGiven, refusal_recorded
+from evidence.api.instants import Day
 from evidence.api.paging import typed
 from evidence.cases import case_files, finding, merging, opening
 from evidence.cases.finding import CaseFilter
@@ -94,7 +95,7 @@ class CaseQuery(BaseModel):
     overdue: bool = Field(
         default=False, description="Only those that are late: a referral's day is past and something is missing."
     )
-    due_by: date | None = Field(default=None, description="Only those of which a referral is due by this day.")
+    due_by: Day | None = Field(default=None, description="Only those of which a referral is due by this day.")
 
     def asked(self, principal: Principal, *, today: date) -> CaseFilter:
         """Return what is asked, for this principal."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from auth import accounts, machines
 from auth.principals import Principal
@@ -15,6 +15,7 @@ from evidence.access.reach import Seen, SeenCase
 from evidence.api import paging
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession
 from evidence.api.guards import CaseFor, Guard, ItemFor
+from evidence.api.instants import Instant
 from evidence.api.paging import Limit, link
 from evidence.clock import written
 from evidence.custody.events import chain_of
@@ -97,8 +98,8 @@ def _asked(
         Query(max_length=50, description="Only these acts, as `exhibit.linked`; as often as there are."),
     ] = None,
     actor: Annotated[str | None, Query(max_length=64, description="Only what this account or dock did, by id.")] = None,
-    at_from: Annotated[AwareDatetime | None, Query(description="From this instant on.")] = None,
-    at_to: Annotated[AwareDatetime | None, Query(description="Before this instant.")] = None,
+    at_from: Annotated[Instant | None, Query(description="From this instant on.")] = None,
+    at_to: Annotated[Instant | None, Query(description="Before this instant.")] = None,
     kind: Annotated[
         Literal["item", "case", "account", "dock"] | None, Query(description="Only records of chains of this kind.")
     ] = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from auth import accounts
 from auth.errors import UnknownError
@@ -14,13 +14,14 @@ from evidence.access import Action, explaining
 from evidence.access.reach import Seen
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession
 from evidence.api.guards import ItemFor
+from evidence.api.instants import Instant
 
 router = APIRouter(tags=["Access"])
 
 KnownItem = Annotated[Seen, Depends(ItemFor("evidence.list"))]
 AuditedItem = Annotated[Seen, Depends(ItemFor("audit.read"))]
 Asked = Annotated[Action, Query(description="What they would do.")]
-Instant = Annotated[AwareDatetime | None, Query(description="As of when; now, if left out.")]
+AsOf = Annotated[Instant | None, Query(description="As of when; now, if left out.")]
 
 
 class Explanation(BaseModel):
@@ -59,7 +60,7 @@ def explain_theirs(
     session: DatabaseSession,
     principal: CurrentPrincipal,
     action: Asked = "evidence.read_meta",
-    at: Instant = None,
+    at: AsOf = None,
 ) -> Explanation:
     """Say why somebody of your agency may do something with an item, now or as of an instant, or what is missing."""
     account = accounts.by_email(session, email)
@@ -76,7 +77,7 @@ def explain_all(
     room: AppRoom,
     session: DatabaseSession,
     action: Asked = "evidence.read_meta",
-    at: Instant = None,
+    at: AsOf = None,
 ) -> Explanations:
     """Say who may do something with an item, now or as of an instant, and by which rule."""
     instant = at or room.clock()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from auth.principals import Principal
 from evidence import access
@@ -14,6 +14,7 @@ from evidence.access.reach import Seen
 from evidence.api import paging
 from evidence.api.dependencies import AppRoom, DatabaseSession, RequestId
 from evidence.api.guards import Guard, ItemFor, refusal_recorded
+from evidence.api.instants import Instant
 from evidence.cases import finding
 from evidence.cases.finding import ItemFilter
 from evidence.cases.models import CaseFile
@@ -33,10 +34,10 @@ class ItemQuery(BaseModel):
     incident: str | None = Field(default=None, max_length=255, description="Said on arrival, or by people since.")
     officer: str | None = Field(default=None, max_length=255, description="Badge of whose recording it is.")
     camera: str | None = Field(default=None, max_length=255, description="Serial number.")
-    received_from: AwareDatetime | None = None
-    received_to: AwareDatetime | None = Field(default=None, description="Itself not included.")
-    recorded_from: AwareDatetime | None = Field(default=None, description="By the camera's clock.")
-    recorded_to: AwareDatetime | None = Field(default=None, description="Itself not included.")
+    received_from: Instant | None = None
+    received_to: Instant | None = Field(default=None, description="Itself not included.")
+    recorded_from: Instant | None = Field(default=None, description="By the camera's clock.")
+    recorded_to: Instant | None = Field(default=None, description="Itself not included.")
     case: str | None = Field(default=None, max_length=64, description="Id or number of a case; its exhibits.")
 
     def asked(self, case: CaseFile | None) -> ItemFilter:

@@ -12,8 +12,10 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from auth import errors as auth_errors
 from evidence import errors
@@ -181,7 +183,20 @@ def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     known = {404: ("not-found", "No such thing"), 405: ("wrong-method", "Not a method of this address")}
     slug, title = known.get(error.status_code, ("http", "The request was not accepted"))
-    return problem(request, error.status_code, slug=slug, title=title, detail=title + ".", headers=error.headers)
+    headers = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else error.headers
+    return problem(request, error.status_code, slug=slug, title=title, detail=title + ".", headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method of the address: the framework knows a route for each, and names those of the first."""
+    routes = [
+        each
+        for each in iter_route_contexts(request.app.routes)
+        if compile_path(str(each.path))[0].match(request.scope["path"])
+    ]
+    # An address by its own name is not also one of things that could have that name.
+    named = [each for each in routes if "{" not in str(each.path)]
+    return sorted({method for each in named or routes for method in each.methods or ()})
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from auth import accounts, units
 from auth.errors import UnknownError
@@ -18,6 +18,7 @@ from evidence.access.models import AccessListEntry, Extent
 from evidence.access.reach import Seen, SeenCase
 from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession, RequestId
 from evidence.api.guards import CaseForReason, CaseToLook, ItemForReason, ItemToLook, ReasonGiven
+from evidence.api.instants import Instant
 from evidence.errors import InvalidError
 from evidence.items.models import AccessClass
 
@@ -37,7 +38,7 @@ class EntryRequest(ReasonGiven):
     email: str | None = Field(default=None, max_length=254, examples=["d.marsh@police.example"])
     unit: str | None = Field(default=None, max_length=120, examples=["Homicide"])
     extent: Extent = Field(default="view", description="To look, or whatever their role may do with it.")
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class ClassRequest(ReasonGiven):

@@ -135,3 +135,26 @@ def test_a_record_nobody_of_ours_wrote_hides_no_other(
     answer = client.get(f"/api/v1/items/{item}/custody", headers=technician.headers)
 
     assert [each["act"] for each in answer.json()["records"]] == ["item.received", "unreadable", "unreadable", "x"]
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "allowed"),
+    [
+        ("PUT", "/api/v1/cases", "GET, POST"),
+        ("DELETE", "/api/v1/accounts", "GET, POST"),
+        ("PUT", "/api/v1/docks/invitations", "POST"),
+        ("PUT", "/api/v1/uploads/4711", "DELETE, GET, HEAD, PATCH"),
+    ],
+)
+def test_a_wrong_method_is_told_every_right_one(client: TestClient, method: str, address: str, allowed: str) -> None:
+    answer = client.request(method, address)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("asked", ["items?received_from=2026", "items?recorded_to=-1", "cases?due_by=1767225600.5"])
+def test_a_number_is_no_day(client: TestClient, technician: Person, asked: str) -> None:
+    answer = client.get(f"/api/v1/{asked}", headers=technician.headers)
+
+    assert answer.status_code == 422
+    assert "2026-03-01" in answer.json()["detail"]
