@@ -95,7 +95,8 @@ def test_the_server_itself_refuses_to_shorten_or_weaken_a_lock(
 
     assert denied(refused.value)
     assert store.head(KEY, version=version).locked_until == until
-    assert store.lock(KEY, until=in_days(91), version=version).locked_until == in_days(91)
+    later = in_days(91)
+    assert store.lock(KEY, until=later, version=version).locked_until == later
 
 
 def test_a_held_version_is_not_deleted_until_released(s3: S3, raw: "S3Client") -> None:
