@@ -100,7 +100,7 @@ def withdraw(out: Output, request: Named, profile: ProfileName = "default") -> N
 
 
 def tasks(out: Output, profile: ProfileName = "default") -> ExitCode:
-    """List what waits for you."""
+    """List what waits for you, and what you were told in the last days."""
     with profiles.signed_in(profile) as connection:
         waiting = connection.get("/api/v1/me/tasks")
     rows = [
@@ -110,6 +110,10 @@ def tasks(out: Output, profile: ProfileName = "default") -> ExitCode:
     out.table(("what", "action", "id", "since", "until"), rows)
     if not rows:
         out.say("Nothing waits for you.")
+    if waiting["notices"]:
+        out.say("You were told of:")
+        told = [(each["kind"], each["about"], lists.minute(each["made_at"])) for each in waiting["notices"]]
+        out.table(("what", "id", "when"), told)
     out.sum_up(tasks=waiting["tasks"], notices=waiting["notices"])
     return ExitCode.OK
 

@@ -111,9 +111,12 @@ def link_items(
     """Link evidence items to a case as exhibits."""
     exhibits = []
     with profiles.signed_in(profile) as connection:
+        there = connection.get(address_of(case))
+        if case not in (there["number"], there["id"]):
+            out.note(f"Case {case} was merged into {there['number']}: whoever sees that case sees what is linked.")
         for item in items:
             exhibit = connection.post(f"{address_of(case)}/exhibits", {"item": item})
-            out.note(f"{exhibit['item_number']} is exhibit {exhibit['number']} of case {case}.")
+            out.note(f"{exhibit['item_number']} is exhibit {exhibit['number']} of case {there['number']}.")
             exhibits.append(exhibit)
     out.sum_up(exhibits=exhibits)
 

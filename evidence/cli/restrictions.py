@@ -1,8 +1,8 @@
 """`evidence access`: who is let in to an item or case besides their role, and who is kept out in spite of it."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -11,6 +11,9 @@ from evidence.cli.boundary import command
 from evidence.cli.output import Output
 from evidence.cli.profiles import ProfileName
 from evidence.errors import InvalidError
+
+if TYPE_CHECKING:
+    from evidence.docking.connection import Connection
 
 Thing = Annotated[str, typer.Argument(metavar="THING", help="Number or id of an item; with --case, of a case.")]
 ItemNamed = Annotated[str, typer.Argument(metavar="ITEM", help="Evidence number or id.")]
@@ -115,7 +118,7 @@ def do_not_disclose(
     reason: Why,
     profile: ProfileName = "default",
 ) -> None:
-    """Mark an item do-not-disclose: it goes to nobody outside until the mark is taken away."""
+    """Mark an item do-not-disclose: disclosed neither to defence nor public. Who works its cases sees it still."""
     with profiles.signed_in(profile) as connection:
         shown = connection.post(f"{_address(item, False)}/do-not-disclose", {"reason": reason})
     out.say(f"{item} is marked do-not-disclose.")
@@ -133,7 +136,7 @@ def why(
     """Say why you, or somebody, may see an item, or what is missing."""
     whose = f"/{quote(email, safe='')}" if email else ""
     with profiles.signed_in(profile) as connection:
-        shown = connection.get(f"{_address(item, False)}/why{whose}?{_query(action, at if email else None)}")
+        shown = _explained(connection, f"{_address(item, False)}/why{whose}", action, at if email else None)
     out.say(f"{shown['name']}: {'yes' if shown['allowed'] else 'no'}, {shown['reason']}")
     out.sum_up(explanation=shown)
 
@@ -147,13 +150,15 @@ def who(
 ) -> None:
     """Say who may see an item, now or at an instant, and by which rule."""
     with profiles.signed_in(profile) as connection:
-        shown = connection.get(f"{_address(item, False)}/who?{_query(action, at)}")["explanations"]
+        shown = _explained(connection, f"{_address(item, False)}/who", action, at)["explanations"]
     out.table(("who", "by"), [[each["name"], each["reason"]] for each in shown])
     out.sum_up(explanations=shown)
 
 
-def _query(action: str, at: datetime | None) -> str:
-    return urlencode({"action": action, **({"at": at.replace(tzinfo=UTC).isoformat()} if at else {})})
+def _explained(connection: "Connection", address: str, action: str, at: datetime | None) -> Any:
+    if at is None:
+        return connection.get(address, action=action)
+    return connection.get(address, action=action, at=at.replace(tzinfo=UTC).isoformat())
 
 
 def _address(thing: str, case: bool) -> str:

@@ -104,12 +104,14 @@ def carry_out(
         out.sum_up(ExitCode.OK, "dry_run", files=len(planned))
         return ExitCode.OK
     received: list[SentFile] = []
+    skipped = 0
     for each, known in ready:
         before = known
         if before is not None and before.stage == "received":
             if before != sender.state.of(each.file):
                 sender.remember(before)
             _keep_receipt(receipts, before)
+            skipped += 1
             continue
         if again and before is not None and before.stage == "quarantined":
             before = sender.forget_quarantine(before)
@@ -129,7 +131,9 @@ def carry_out(
             _show_received(out, each.file.name, row)
         else:
             codes.append(_show_quarantined(out, each.file.name, row))
-    return _ended(out, planned=len(planned), received=received, codes=codes, failed=failed, stopped=stopped)
+    return _ended(
+        out, planned=len(planned), received=received, skipped=skipped, codes=codes, failed=failed, stopped=stopped
+    )
 
 
 def _is_for_all(error: EvidenceError) -> bool:
@@ -200,12 +204,13 @@ def _ended(
     *,
     planned: int,
     received: "Sequence[SentFile]",
+    skipped: int,
     codes: Sequence[ExitCode],
     failed: int,
     stopped: bool,
 ) -> ExitCode:
     wrong = len(codes) + failed
-    skipped = planned - len(received) - len(codes)
+    untried = planned - len(received) - skipped - len(codes)
     if not wrong and not received:
         code = ExitCode.NOTHING_TO_DO
         before = "everything here was received before" if planned else "there is no recording here"
@@ -218,11 +223,15 @@ def _ended(
         code = codes[0]
     else:
         code = ExitCode.SOME_FAILED
-    out.remark(f"{len(received)} received, {skipped} received before or in quarantine, {wrong} with a problem.")
+    out.remark(f"{len(received)} received, {skipped} received before, {wrong} with a problem.")
+    if untried:
+        # Somebody may erase the card by these numbers.
+        out.remark(f"{untried} not tried, as it would have ended the same way: not received, keep the recordings.")
     out.sum_up(
         code,
         received=len(received),
         skipped=skipped,
+        untried=untried,
         failed=wrong,
         bytes=sum(row.size for row in received),
         items=[row.item for row in received],

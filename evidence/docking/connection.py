@@ -143,7 +143,12 @@ class Connection:
         self._client.close()
 
     def get(self, path: str, *, longest: int = LONGEST_ANSWER, **query: str | int) -> Any:
-        """Return the JSON answer to a GET of a path below the base address; `longest` as in `request`."""
+        """Return the JSON answer to a GET of a path below the base address; `longest` as in `request`.
+
+        What is asked for goes into `query`: a question mark in the path would be lost with all that follows it.
+        """
+        if "?" in path:
+            raise ValueError("what is asked for goes into `query`")
         return read_json(self.request("GET", path, longest=longest, params=query))
 
     def post(self, path: str, body: Any) -> Any:

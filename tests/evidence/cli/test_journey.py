@@ -476,7 +476,11 @@ def test_a_server_that_fails_at_one_file_gets_the_others(
     httpx2.delete(f"{room.url}/api/v1/tokens/current", headers={"Authorization": f"Bearer {token}"}).raise_for_status()
 
     assert [Path(line["name"]).name for line in ended.of_kind("verified")] == received
-    assert len(ended.of_kind("problem")) == ended.summary["result"]["failed"] == len(failing)
+    result = ended.summary["result"]
+    assert len(ended.of_kind("problem")) == result["failed"] == len(files) - len(received) - result["untried"]
+    assert (result["skipped"], result["untried"] > 0) == (0, code == ExitCode.TEMPORARY and len(failing) < 3), (
+        "what was not tried is not called received before"
+    )
 
 
 def test_a_token_goes_to_no_other_server_than_its_own(room: Installation) -> None:
@@ -514,6 +518,19 @@ def test_an_export_that_cannot_be_written_never_begins(room: Installation, tmp_p
 
     chain = room.run("item", "show", number, "--custody", "--json").summary["result"]["custody"]
     assert "item.exported" not in {each["act"] for each in chain}
+
+
+def test_who_could_see_an_item_is_asked_of_the_day_and_the_act(room: Installation, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(os.urandom(10))
+    number = str(room.run("item", "add", tmp_path / "a.txt", "--json").of_kind("verified")[0]["number"])
+
+    def who(*more: str) -> set[str]:
+        ended = room.run("access", "who", number, *more, "--profile", "admin", "--json")
+        return {str(each["name"]) for each in ended.summary["result"]["explanations"]}
+
+    assert who()
+    assert who("--at", "2020-01-01") == set(), "nobody was here then"
+    assert who("--action", "evidence.stream") < who(), "administrators see that it is there, and watch nothing"
 
 
 def test_an_empty_folder_is_not_taken_for_one_that_was_received(room: Installation, tmp_path: Path) -> None:
