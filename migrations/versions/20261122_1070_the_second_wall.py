@@ -133,7 +133,8 @@ WALLS: dict[str, tuple[str, str | None]] = {
     # Whoever refers a case names the other agency; they are founded at the console.
     "agency": (f"{AGENCY} IS NOT NULL", "false"),
     "account": (f"{OURS} OR {tied('account_id', 'account_met_here', '{table}.id')}", OURS),
-    "role_assignment": (OF_AN_ACCOUNT, None),
+    # Who may see an item is told of those of another agency too who work its case.
+    "role_assignment": ("EXISTS (SELECT FROM account here WHERE here.id = {table}.account_id)", OF_AN_ACCOUNT),
     "sign_in_session": (OF_AN_ACCOUNT, None),
     "second_factor": (OF_AN_ACCOUNT, None),
     "recovery_code": (OF_AN_ACCOUNT, None),

@@ -319,6 +319,9 @@ def test_an_attorney_restricts_what_was_referred_to_their_office_and_nothing_els
     done(client.post(f"{CASES}/{case}/referrals", json={"agency": office}, headers=technician.headers), 201)
     working = {"email": email(attorney), "capacity": "lead"}
     done(client.post(f"{CASES}/{case}/assignments", json=working, headers=admin.headers), 201)
+    auditor = signed_in(room, people["auditor"].principal)
+    told = done(client.get(f"{ITEMS}/{item}/who", headers=auditor.headers))["explanations"]
+    assert {each["name"]: each["reason"] for each in told}[attorney.principal.name] == "prosecutor: caseP"
 
     for address in (f"{ITEMS}/{item}", f"{CASES}/{case}"):
         restricted = done(client.post(f"{address}/restrict", json=narrower, headers=attorney.headers))
