@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evidence.cli import lists, profiles, secret_input
+from evidence.cli import approvals, lists, profiles, secret_input
 from evidence.cli.boundary import command
 from evidence.cli.exits import ExitCode
 from evidence.cli.lists import Cursor, Limit
@@ -77,7 +77,7 @@ def create(
         account = connection.post(ACCOUNTS, asked)
     out.say(f"{account['email']} is an account.")
     secret_input.show(out, made)
-    _say_it_waits(out, account["approval"])
+    approvals.say_it_waits(out, account["approval"])
     out.sum_up(
         account=account["id"], email=account["email"], roles=account["roles"], approval=account["approval"], **made
     )
@@ -97,15 +97,8 @@ def change_roles(
     asked = {"emails": emails, "grant": grant or [], "end": end or [], "reason": reason}
     with profiles.signed_in(profile) as connection:
         waiting = connection.post("/api/v1/role-changes", asked)
-    _say_it_waits(out, waiting)
+    approvals.say_it_waits(out, waiting)
     out.sum_up(approval=waiting)
-
-
-def _say_it_waits(out: Output, waiting: dict[str, Any]) -> None:
-    out.say(
-        "The roles wait until another administrator approves them:",
-        f"  evidence approval approve {waiting['id']}",
-    )
 
 
 def list_accounts(out: Output, limit: Limit = 50, cursor: Cursor = None, profile: ProfileName = "default") -> None:

@@ -118,6 +118,14 @@ def tasks(out: Output, profile: ProfileName = "default") -> ExitCode:
     return ExitCode.OK
 
 
+def say_it_waits(out: Output, request: dict[str, Any]) -> None:
+    """Say that what was asked for takes effect when somebody else approves it, and how they do."""
+    out.say(
+        "This takes effect when somebody else who may do it approves it, within 72 hours:",
+        f"  evidence approval approve {request['id']}",
+    )
+
+
 def _row(what: str, request: dict[str, Any]) -> tuple[str, ...]:
     return (request["id"], what, request["action"], lists.minute(request["requested_at"]), request["reason"])
 

@@ -1,27 +1,31 @@
 """`evidence incident`: critical incidents, and who makes a statement before they watch."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from evidence.cli import lists, profiles
+from evidence.cli import approvals, lists, profiles
 from evidence.cli.boundary import command
 from evidence.cli.output import Output
 from evidence.cli.profiles import ProfileName
 from evidence.errors import NotFoundError
 
+if TYPE_CHECKING:
+    from evidence.docking.connection import Connection
+
 INCIDENTS = "/api/v1/incidents"
 
 Number = Annotated[str, typer.Argument(metavar="INCIDENT", help="Number or id of the incident.")]
 Email = Annotated[str, typer.Argument(help="Address of an account of your agency.")]
+Listed = Annotated[str, typer.Argument(help="Name of the person as listed, or id of the listing.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the act.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Critical incidents: declare, show, list-person, statement, cover.",
+        help="Critical incidents: declare, show, list-person, statement, release, cover.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -29,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "show", noun="incident")(show)
     command(noun, "list-person", noun="incident")(list_person)
     command(noun, "statement", noun="incident")(statement)
+    command(noun, "release", noun="incident")(release)
     command(noun, "cover", noun="incident")(cover)
     app.add_typer(noun, name="incident")
 
@@ -78,19 +83,25 @@ def list_person(
 def statement(
     out: Output,
     incident: Number,
-    name: Annotated[str, typer.Argument(help="Name of the person as listed, or id of the listing.")],
+    name: Listed,
     reason: Why,
     profile: ProfileName = "default",
 ) -> None:
     """Record that somebody listed has given their statement: from now on they may watch."""
     with profiles.signed_in(profile) as connection:
-        listings = connection.get(_address(incident))["listings"]
-        found = next((each for each in listings if name in (each["id"], each["name"])), None)
-        if found is None:
-            raise NotFoundError(f"nobody called {name} is listed", next_step=f"evidence incident show {incident}")
+        found = _listed(connection, incident, name)
         shown = connection.post(f"{_address(incident)}/listings/{found['id']}/statement", {"reason": reason})
     out.say(f"The statement of {found['name']} is recorded; they may watch from now on.")
     out.sum_up(incident=shown)
+
+
+def release(out: Output, incident: Number, name: Listed, reason: Why, profile: ProfileName = "default") -> None:
+    """Ask, as internal affairs, that somebody listed may watch without a statement: a second person approves it."""
+    with profiles.signed_in(profile) as connection:
+        found = _listed(connection, incident, name)
+        waiting = connection.post(f"{_address(incident)}/listings/{found['id']}/release", {"reason": reason})
+    approvals.say_it_waits(out, waiting)
+    out.sum_up(approval=waiting)
 
 
 def cover(
@@ -105,6 +116,14 @@ def cover(
         shown = connection.post(f"{_address(incident)}/items", {"item": item, "reason": reason})
     out.say(f"{item} is covered by {shown['number']}.")
     out.sum_up(incident=shown)
+
+
+def _listed(connection: "Connection", incident: str, name: str) -> dict[str, Any]:
+    listings = connection.get(_address(incident))["listings"]
+    found: dict[str, Any] | None = next((each for each in listings if name in (each["id"], each["name"])), None)
+    if found is None:
+        raise NotFoundError(f"nobody called {name} is listed", next_step=f"evidence incident show {incident}")
+    return found
 
 
 def _address(incident: str) -> str:

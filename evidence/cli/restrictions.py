@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from evidence.cli import lists, profiles
+from evidence.cli import approvals, lists, profiles
 from evidence.cli.boundary import command
 from evidence.cli.output import Output
 from evidence.cli.profiles import ProfileName
@@ -28,7 +28,7 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is kept with the act
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     noun = typer.Typer(
-        help="Access to one item or case: list, allow, end, restrict, do-not-disclose, why, who.",
+        help="Access to one item or case: who is let in and kept out, why, and who could see it.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -36,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
     command(noun, "allow", noun="access")(allow)
     command(noun, "end", noun="access")(end)
     command(noun, "restrict", noun="access")(restrict)
+    command(noun, "unrestrict", noun="access")(unrestrict)
     command(noun, "do-not-disclose", noun="access")(do_not_disclose)
+    command(noun, "allow-disclosure", noun="access")(allow_disclosure)
     command(noun, "why", noun="access")(why)
     command(noun, "who", noun="access")(who)
     app.add_typer(noun, name="access")
@@ -105,11 +107,39 @@ def restrict(
 ) -> None:
     """Let fewer know of an item or case. To open it again takes a second person."""
     if to not in ("restricted", "confidential"):
-        raise InvalidError(f"{to} is no class to narrow to", next_step="write restricted or confidential")
+        raise InvalidError(
+            f"{to} is no class to narrow to",
+            next_step="write restricted or confidential; to open it again: evidence access unrestrict",
+        )
     with profiles.signed_in(profile) as connection:
         shown = connection.post(f"{_address(thing, case)}/restrict", {"to": to, "reason": reason})
     out.say(f"{thing} is {shown['access_class']}.")
     out.sum_up(access=shown)
+
+
+def unrestrict(
+    out: Output,
+    thing: Thing,
+    to: Annotated[str, typer.Argument(help="unrestricted, or restricted of what is confidential.")],
+    reason: Why,
+    case: IsCase = False,
+    profile: ProfileName = "default",
+) -> None:
+    """Ask that more may know of an item or case: it takes effect when a second person approves it."""
+    if to not in ("unrestricted", "restricted"):
+        raise InvalidError(f"{to} is no class to open to", next_step="write unrestricted or restricted")
+    with profiles.signed_in(profile) as connection:
+        waiting = connection.post(f"{_address(thing, case)}/unrestrict", {"to": to, "reason": reason})
+    approvals.say_it_waits(out, waiting)
+    out.sum_up(approval=waiting)
+
+
+def allow_disclosure(out: Output, item: ItemNamed, reason: Why, profile: ProfileName = "default") -> None:
+    """Ask that the mark do-not-disclose be taken from an item: a second person has to approve it."""
+    with profiles.signed_in(profile) as connection:
+        waiting = connection.post(f"{_address(item, False)}/do-not-disclose/lift", {"reason": reason})
+    approvals.say_it_waits(out, waiting)
+    out.sum_up(approval=waiting)
 
 
 def do_not_disclose(

@@ -128,6 +128,18 @@ def an_entry(room: Installation, folder: Path) -> Arguments:
     return [item, said.summary["result"]["access"]["entries"][0]["id"], "--reason", "x"]
 
 
+def a_restricted_item(room: Installation, folder: Path) -> Arguments:
+    item = a_number(room, folder)
+    room.run("access", "restrict", item, "confidential", "--reason", "x")
+    return [item, "unrestricted", "--reason", "x"]
+
+
+def a_marked_item(room: Installation, folder: Path) -> Arguments:
+    item = a_number(room, folder)
+    room.run("access", "do-not-disclose", item, "--reason", "x")
+    return [item, "--reason", "x"]
+
+
 def two_of_a_detective(room: Installation, folder: Path) -> Arguments:
     asked = a_detectives_case(room, closed=False)
     return [asked[0], a_case(room, profile="detective"), *asked[1:]]
@@ -303,6 +315,8 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
     "access list": lambda room, folder: [a_case(room), "--case"],
     "access end": an_entry,
     "access restrict": lambda room, folder: [a_number(room, folder), "restricted", "--reason", "x"],
+    "access unrestrict": a_restricted_item,
+    "access allow-disclosure": a_marked_item,
     "access who": lambda room, folder: [a_number(room, folder), "--at", "2099-01-01", "--profile", "admin"],
     "access why": lambda room, folder: [a_number(room, folder)],
     "access do-not-disclose": lambda room, folder: [a_number(room, folder), "--reason", "x"],
@@ -337,6 +351,7 @@ GOOD: dict[str, Callable[[Installation, Path], Arguments]] = {
 """Command lines that succeed. Those that run until they are stopped have tests of their own below."""
 
 BAD: dict[str, Callable[[Installation, Path], tuple[Arguments, ExitCode]]] = {
+    "incident release": lambda room, folder: (a_listing(room, folder), ExitCode.REFUSED),
     "init": lambda room, folder: (["--agency", "Nowhere Police Department"], ExitCode.INCOMPLETE),
     "demo": lambda room, folder: (["--folder", a_full_folder(folder)], ExitCode.ERROR),
     "sign-in": lambda room, folder: (["--email", "nobody@riverbend.example"], ExitCode.REFUSED),
