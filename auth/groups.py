@@ -43,7 +43,7 @@ def standing(
     session: Session, agency_id: UUID, provider: str, group: str, *, lock: bool = False
 ) -> GroupMapping | None:
     """Return what the group gives now, if it is mapped; `lock` keeps that so until the transaction ends."""
-    if not _is_name(group):
+    if not (_is_name(group) and _is_name(provider)):
         return None
     if lock:
         # Not of a row: that there is none has to stay so too.

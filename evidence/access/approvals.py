@@ -130,15 +130,15 @@ def approve(
 ) -> ApprovalRequest:
     """Approve exactly the request with this digest, and carry it out; or find that it is void.
 
-    Returns it `approved`, or `void` when what it is about has changed: the caller has to look.  Raises
-    NotFoundError, RefusedError (one's own, or not allowed), ConflictError (decided, or another digest),
-    GoneError (lapsed).
+    Returns it `approved`, or `void` when what it is about has changed or the requester might not ask any more: the
+    caller has to look.  Raises NotFoundError, RefusedError (one's own, or not allowed), ConflictError (decided, or
+    another digest), GoneError (lapsed).
     """
     request, document, act = _to_decide(session, id, by=by, at=at)
     if request.sha256 != sha256:
         raise ConflictError("The request has another digest.", next_step="Read the request, and approve what it says.")
     about = act.about(session, at=at, lock=True)
-    if [each.frozen() for each in about] != document["things"]:
+    if [each.frozen() for each in about] != document["things"] or not _may_still_ask(session, request, at=at):
         _end(session, request, "void", by=by, at=at)
         custody.record(session, ApprovalVoided(**_said(request, by, request_id)))
         return request
@@ -159,6 +159,13 @@ def approve(
         event = ApprovalCarriedOut(**_said(request, by, request_id), on=each.on, thing_id=each.id, approver_id=by.id)
         custody.record(session, event)
     return request
+
+
+def _may_still_ask(session: Session, request: ApprovalRequest, *, at: datetime) -> bool:
+    """Say whether the requester is here and has a role for it yet: two persons are two who may."""
+    requester = session.get_one(Account, request.requester_id)
+    held = roles.held(session, requester.id, at=at)
+    return requester.suspended_at is None and not held.isdisjoint(CELLS[request.action].keys())
 
 
 def refuse(session: Session, id: UUID, *, reason: str, by: Principal, at: datetime, request_id: str) -> ApprovalRequest:

@@ -201,12 +201,13 @@ def covered_items(incident: CriticalIncident) -> Select[UUID]:
 def _by_number() -> tuple[Select[UUID, UUID], Select[UUID, UUID]]:
     """Select items with the incidents whose number they carry: as they were brought in, or given since.
 
-    Blanks and capitals do not take an item out of an incident: people type the number.
+    Blanks and capitals do not take an item out of an incident: people type the number.  Nor does it that the
+    number was taken back: one who may not watch yet could take it back, and would watch.
     """
     pairs = select(EvidenceItem.id.label("item_id"), CriticalIncident.id.label("incident_id"))
     ours = EvidenceItem.agency_id == CriticalIncident.agency_id
     number = func.lower(CriticalIncident.number)
-    given = and_(IncidentNumber.item_id == EvidenceItem.id, IncidentNumber.ended_at.is_(None))
+    given = IncidentNumber.item_id == EvidenceItem.id
     return (
         pairs.join(CriticalIncident, and_(ours, func.lower(func.trim(EvidenceItem.incident)) == number)),
         pairs.join(IncidentNumber, given).join(

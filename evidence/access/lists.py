@@ -117,10 +117,17 @@ def put(
 
 
 def end(session: Session, of: Of, entry_id: UUID, *, reason: str, by: Principal, at: datetime, request_id: str) -> None:
-    """End an entry, from the next request on; raise NotFoundError if the list has none of that id that stands."""
+    """End an entry, from the next request on.
+
+    Raises NotFoundError if the list has none of that id that stands, and RefusedError for one that names another
+    agency's people, unless the thing is one's own agency's.
+    """
     entry = session.scalar(_on(of).where(AccessListEntry.id == entry_id, stands(at)).with_for_update())
     if entry is None:
         raise NotFoundError("The access list has no such entry that stands.", next_step="Show the access list.")
+    named = session.get(Account, entry.account_id) if entry.account_id else session.get(Unit, entry.unit_id)
+    if by.agency_id not in (of.agency_id, named and named.agency_id):
+        raise RefusedError("Each agency says who of it is let in.", next_step="Ask the agency whose people they are.")
     entry.ended_at = at
     session.flush()
     event = AccessEnded(
@@ -130,7 +137,10 @@ def end(session: Session, of: Of, entry_id: UUID, *, reason: str, by: Principal,
 
 
 def entries(session: Session, of: Of) -> Sequence[tuple[AccessListEntry, str]]:
-    """Return every entry there is or was, with the name it names, oldest first."""
+    """Return every entry there is or was, with the name it names, oldest first.
+
+    Whom the database does not show to this session, being of another agency, is called that.
+    """
     rows = session.execute(
         select(AccessListEntry, Account.name, Unit.name)
         .outerjoin(Account, Account.id == AccessListEntry.account_id)
@@ -138,7 +148,7 @@ def entries(session: Session, of: Of) -> Sequence[tuple[AccessListEntry, str]]:
         .where(_column(of) == of.id)
         .order_by(AccessListEntry.id)
     )
-    return [(entry, account or unit) for entry, account, unit in rows]
+    return [(entry, account or unit or "of another agency") for entry, account, unit in rows]
 
 
 def granted_of_items(session: Session, item_ids: Collection[UUID], *, at: datetime) -> Granted:

@@ -15,7 +15,7 @@ from auth.principals import Principal
 from evidence import access
 from evidence.access import Action, Decision, Thing, gates, glass, incidents, lists, scope
 from evidence.access.facts import CONDITIONS, NOBODY, SAID, Asked
-from evidence.access.gates import MANAGING
+from evidence.access.gates import MANAGING, RESTRICTED
 from evidence.access.models import BrokenGlass, CriticalIncident
 from evidence.cases import standing
 from evidence.cases.models import CaseFile, ExternalReference
@@ -237,8 +237,13 @@ def linkable(session: Session, principal: Principal, case: CaseFile, named: str,
     """Return the item if the principal may link it to this case. Raises what `item` raises.
 
     It is judged as an exhibit of that case already: whoever works the case may bring in what they may know of.
+    But what its class keeps from them they cannot open to themselves, and to the case, by linking it.
     """
     seen = item(session, principal, "evidence.list", named, at=at)
+    if seen.item.access_class != "unrestricted" and not seen.content:
+        raise RefusedError(
+            f"case.link is refused: {RESTRICTED}.", next_step="Ask somebody who is on its access list to link it."
+        )
     as_exhibit = replace(seen.thing, cases=tuple(standing.of_cases(session, [case.id], at=at).values()))
     _require(access.allow(principal, "case.link", as_exhibit, at=at), "case.link")
     return seen.item

@@ -71,6 +71,18 @@ def of_actor(
     return _told(session, principal, read, lambda entry: entry.record_id, after=after, limit=limit, at=at)
 
 
+def among(session: Session, principal: Principal, entries: Sequence[Entry], *, at: datetime) -> list[Entry]:
+    """Return those of the records that may be told."""
+    watches = not principal.roles.isdisjoint(glass.WATCHERS)
+    named = [_others(each) for each in entries]
+    hidden = _hidden(session, principal, named, at=at)
+    return [
+        each
+        for each, others in zip(entries, named, strict=True)
+        if hidden.isdisjoint(others) or (watches and _is_of_glass(each))
+    ]
+
+
 def _told(
     session: Session,
     principal: Principal,
@@ -82,16 +94,9 @@ def _told(
     at: datetime,
 ) -> list[Entry]:
     """Read on until so many may be told or none is left."""
-    watches = not principal.roles.isdisjoint(glass.WATCHERS)
     told: list[Entry] = []
     while len(told) < limit and (batch := read(after)):
-        named = [_others(each) for each in batch]
-        hidden = _hidden(session, principal, named, at=at)
-        told += [
-            each
-            for each, others in zip(batch, named, strict=True)
-            if hidden.isdisjoint(others) or (watches and _is_of_glass(each))
-        ]
+        told += among(session, principal, batch, at=at)
         after = place_of(batch[-1])
         if len(batch) < limit:
             break

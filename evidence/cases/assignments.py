@@ -15,7 +15,7 @@ from evidence.cases import case_files
 from evidence.cases.models import CaseAssignment, CaseFile
 from evidence.custody.case_events import AssignmentEnded, CaseAssigned
 from evidence.custody.events import Actor
-from evidence.errors import ConflictError, NotFoundError
+from evidence.errors import ConflictError, NotFoundError, RefusedError
 from evidence.ids import new_id
 
 
@@ -55,7 +55,11 @@ def make(
 def end(
     session: Session, case: CaseFile, assignment_id: UUID, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
-    """End an assignment; raise NotFoundError if the case has none of that id that stands. Closed or not."""
+    """End an assignment, whether or not the case is closed.
+
+    Raises NotFoundError if the case has none of that id that stands, and RefusedError for another agency's person,
+    unless it is one's own agency's case: each agency says who works for it.
+    """
     case_files.lock(session, case)
     assignment = session.scalar(
         _standing(case)
@@ -67,6 +71,9 @@ def end(
         raise NotFoundError(
             "The case has no such assignment that stands.", next_step="Show the case for who works on it."
         )
+    account = session.get(Account, assignment.account_id)
+    if by.agency_id not in (case.agency_id, account and account.agency_id):
+        raise RefusedError("Each agency says who works for it.", next_step="Ask their agency, or whose case it is.")
     assignment.ended_at = at
     session.flush()
     event = AssignmentEnded(

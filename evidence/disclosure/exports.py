@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from auth.principals import Principal
 from evidence import access, custody
-from evidence.access import reach
+from evidence.access import reach, telling
 from evidence.access.reach import Seen
 from evidence.custody import history
 from evidence.custody.events import Actor, CitedObject, ItemExported, ItemExportEnded, chain_of
-from evidence.database import unit_of_work
+from evidence.database import reading, unit_of_work
 from evidence.disclosure import package as packages
 from evidence.disclosure.package import Contents, Original, Packing
 from evidence.errors import InvalidError
@@ -194,9 +194,12 @@ def _pack(room: Room, session: Session, export: Export, exported: Exported) -> t
     # What was recorded since the intent belongs to the next export: this one ends with itself.
     entries = history.whole(session, exported.head.chain)
     records = list(takewhile(lambda entry: entry.seq <= exported.head.seq, entries))
+    # A chain goes whole or not at all; what a record says of something else that they may not know of stays behind.
+    with reading(room.sessions, by=export.by) as theirs:
+        tellable = telling.among(theirs, export.by, records, at=export.begun_at)
     given: list[Disclosure] = [
         disclosed
-        for record in records
+        for record in tellable
         for disclosed in record.disclosures
         if exported.content and disclosed.name not in export.withhold
     ]
