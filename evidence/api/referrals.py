@@ -102,6 +102,7 @@ def end_assignment(
 ) -> CaseContents:
     """End an assignment: what the case showed the account, it shows no more, from the next request on."""
     (case, reason), now = asked, room.clock()
+    assignments.require_ours(session, case.case, assignment_id, by=principal)
     assignments.end(session, case.case, assignment_id, by=principal, at=now, request_id=request_id, reason=reason)
     return case_shapes.contents(session, case, principal, at=now)
 

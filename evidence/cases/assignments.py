@@ -52,14 +52,20 @@ def make(
     return assignment
 
 
+def require_ours(session: Session, case: CaseFile, assignment_id: UUID, *, by: Principal) -> None:
+    """Raise RefusedError for another agency's person, unless the case is one's own agency's.
+
+    Each agency says who works for it: whom a case was referred to ends nobody else's work on it.
+    """
+    whose = select(Account.agency_id).join(CaseAssignment).where(CaseAssignment.id == assignment_id)
+    if by.agency_id not in (case.agency_id, session.scalar(whose)):
+        raise RefusedError("Each agency says who works for it.", next_step="Ask their agency, or whose case it is.")
+
+
 def end(
     session: Session, case: CaseFile, assignment_id: UUID, *, by: Principal, at: datetime, request_id: str, reason: str
 ) -> None:
-    """End an assignment, whether or not the case is closed.
-
-    Raises NotFoundError if the case has none of that id that stands, and RefusedError for another agency's person,
-    unless it is one's own agency's case: each agency says who works for it.
-    """
+    """End an assignment; raise NotFoundError if the case has none of that id that stands. Closed or not."""
     case_files.lock(session, case)
     assignment = session.scalar(
         _standing(case)
@@ -71,9 +77,6 @@ def end(
         raise NotFoundError(
             "The case has no such assignment that stands.", next_step="Show the case for who works on it."
         )
-    account = session.get(Account, assignment.account_id)
-    if by.agency_id not in (case.agency_id, account and account.agency_id):
-        raise RefusedError("Each agency says who works for it.", next_step="Ask their agency, or whose case it is.")
     assignment.ended_at = at
     session.flush()
     event = AssignmentEnded(

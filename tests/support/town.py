@@ -32,6 +32,7 @@ from tests.support.uploading import signed
 
 OURS = "Riverbend Police Department"
 THEIRS = "Millbrook Police Department"
+OFFICE = "District Attorney"
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -111,7 +112,7 @@ def things(
 
     They recorded and brought it, supervise its unit, work its case, which is of internal affairs and lies
     before their agency, and stand on its access list.  For an `attorney` there is a referral of the case to
-    their agency and an assignment to it, and nothing else.
+    their agency and an assignment to it, and nothing else; who else works it and is on its list is of their agency.
     """
     room = town.room
     agency = by.principal.agency_id
@@ -119,6 +120,7 @@ def things(
     is_theirs = agency == town.stranger.principal.agency_id
     helper = town.their_helper if is_theirs else town.helper
     dock = a_dock(room, f"{secret} dock", agency=THEIRS if is_theirs else OURS)
+    other = a_person(room, "paralegal", agency=OFFICE) if attorney else helper
     with unit_of_work(room.sessions) as session:
         at = room.clock()
         how: dict[str, Any] = {"by": by.principal, "at": at, "request_id": str(new_id())}
@@ -140,9 +142,7 @@ def things(
         item.access_class = case.access_class = access_class
         session.flush()
         exhibit = exhibits.link(session, case, item, **how)
-        work = assignments.make(
-            session, case, session.get_one(Account, helper.principal.id), capacity="works it", **how
-        )
+        work = assignments.make(session, case, session.get_one(Account, other.principal.id), capacity="works it", **how)
         office = attorney.principal.agency_id if attorney else agency
         referral = referrals.make(session, case, session.get_one(Agency, office), due_on=None, **how)
         if attorney:
@@ -162,7 +162,8 @@ def things(
             request_id=str(new_id()),
         )
         about = session.get_one(Account, helper.principal.id)
-        entry = lists.put(session, item, about, extent="view", reason="helps", **how)
+        on_list = session.get_one(Account, other.principal.id)
+        entry = lists.put(session, item, on_list, extent="view", reason="helps", **how)
         declared = incidents.declare(session, secret, reason="shots fired", **how)
         listing = incidents.enlist(session, declared, about, "involved", reason="fired", **how)
         loose = an_item_on_the_books(session, room, (of or by).principal, filename=f"{secret}.mp4", incident=secret)

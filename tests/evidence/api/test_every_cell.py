@@ -20,7 +20,7 @@ from tests.support import routes as table
 from tests.support.database import database_from
 from tests.support.people import a_person
 from tests.support.rooms import room_for
-from tests.support.town import Things, Town, a_town, things
+from tests.support.town import OFFICE, Things, Town, a_town, things
 from tests.support.uploading import signed
 
 UNREACHABLE: set[Action] = {
@@ -215,8 +215,8 @@ def test_who_prosecutes_for_another_agency_does_what_a_referral_allows_and_nothi
     client: TestClient, town: Town, role: Role
 ) -> None:
     """Their agency is not the item's: what they do crosses the wall between agencies, in both directions."""
-    attorney = a_person(town.room, role, agency="District Attorney")
-    colleague = a_person(town.room, role, agency="District Attorney")
+    attorney = a_person(town.room, role, agency=OFFICE)
+    colleague = a_person(town.room, role, agency=OFFICE)
     wrong = []
     for action, ask in HOW.items():
         for person, conditions in ((colleague, OF_THE_ACT), (attorney, OF_THE_ACT | {"case", "caseP"})):
