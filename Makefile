@@ -10,7 +10,7 @@ demo: .venv/installed  ## start everything under DEMO_DIR and load a story; ONCE
 	$(BIN)/evidence demo --folder "$(DEMO_DIR)" $(if $(ONCE),--once)
 
 test: .venv/installed system-packages check verifier wheel  ## everything; ALL=1 makes leaving anything out a failure
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -31,12 +31,10 @@ from evidence.engines import postgres
 from evidence.main import create_app
 from evidence.room import Room
 from tests.support.database import database_from, migrated_template
+from tests.support.fuzzing import REFUSED_AS_WELL
 from tests.support.people import Person, signed_in
 from tests.support.rooms import room_for
 from tests.support.town import a_town
-
-REFUSED_AS_WELL = ("400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "423", "428")
-"""With what may be refused that is not as described: 412 by the upload protocol, before it looks further."""
 
 
 class SignedIn(AuthBase):

@@ -79,6 +79,10 @@ def put(
     """
     if expires_at is not None and expires_at <= at:
         raise InvalidError("The entry would have expired already.", next_step="Give a later time, or none.")
+    try:
+        until = None if expires_at is None else written(expires_at)
+    except OverflowError as error:
+        raise InvalidError("No such time can be written in UTC.", next_step="Give an earlier one, or none.") from error
     is_account = isinstance(named, Account)
     if named.id == by.id or (
         not is_account and session.scalar(units.of_account(by.id, at=at).where(UnitMember.unit_id == named.id))
@@ -109,7 +113,7 @@ def put(
         name=named.name,
         account_id=entry.account_id,
         unit_id=entry.unit_id,
-        expires_at=None if expires_at is None else written(expires_at),
+        expires_at=until,
         reason=reason,
     )
     custody.record(session, event)

@@ -17,6 +17,7 @@ from evidence.api.dependencies import AppRoom, CurrentPrincipal, DatabaseSession
 from evidence.api.guards import CaseFor, Guard, ItemFor
 from evidence.api.instants import Instant
 from evidence.api.paging import Limit, link
+from evidence.clock import written
 from evidence.custody.events import chain_of
 from evidence.custody.history import Asked, Entry
 from evidence.errors import InvalidError
@@ -112,6 +113,8 @@ def _asked(
     _require_known(facts, FACTS, "fact")
     if len(facts) < len(named):
         raise InvalidError("A fact is asked for twice.", next_step="Ask for each once: a record has it once.")
+    for instant in (at_from, at_to):
+        _require_writable(instant)
     return Asked(
         acts=acts,
         actor=paging.typed(actor),
@@ -286,3 +289,12 @@ def _require_known(asked: Collection[str], known: Collection[str], what: str) ->
             raise InvalidError(
                 f"No custody record has the {what} {each!r}.", next_step=f"There are: {', '.join(sorted(known))}."
             )
+
+
+def _require_writable(instant: datetime | None) -> None:
+    try:
+        written(instant) if instant else None
+    except OverflowError as error:
+        raise InvalidError(
+            "An instant lies outside the years 1 to 9999 of UTC.", next_step="Leave it out to ask for all there is."
+        ) from error

@@ -1,10 +1,10 @@
 """Days and instants as a request writes them: in words of ISO 8601, never as a number."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator
 
 _A_NUMBER = re.compile(r"\s*[+-]?[\d.]+\s*")
 
@@ -16,14 +16,7 @@ def _written_out(value: object) -> object:
     return value
 
 
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("it is outside the years that can be written in UTC") from error
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 """An instant with its offset from UTC."""
 
 Day = Annotated[date, BeforeValidator(_written_out)]

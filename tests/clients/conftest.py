@@ -1,7 +1,6 @@
 """A real server, and clients written by others that upload to it."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ import pytest
 from evidence.engines.postgres import Cluster
 from evidence.ids import new_id
 from evidence.room import Room
+from tests.support import npm
 from tests.support.database import database_from
-from tests.support.left_out import left_out
 from tests.support.people import a_person
 from tests.support.rooms import room_for
 from tests.support.server import Server, serving
@@ -127,16 +126,7 @@ class Clients:
 @pytest.fixture(scope="session")
 def tus_js_client() -> None:
     """Have tus-js-client installed as the lock file says, or leave the test out."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        left_out("tus-js-client: Node.js and npm are not installed")
-    TOOLS.mkdir(parents=True, exist_ok=True)
-    lock = (HERE / "package-lock.json").read_text()
-    marker = TOOLS / "installed-lock.json"
-    for name in ("package.json", "package-lock.json", "upload.mjs"):
-        shutil.copy(HERE / name, TOOLS / name)
-    if not marker.exists() or marker.read_text() != lock:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=TOOLS, check=True, capture_output=True)
-        marker.write_text(lock)
+    npm.install(HERE, TOOLS, script="upload.mjs")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """A real OpenID provider in a process of its own, and a browser that signs somebody in there."""
 
 import json
-import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import httpx2
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from auth.strict import write_base64url
-from tests.support.left_out import left_out
+from tests.support import npm
 
 HERE = Path(__file__).parents[1] / "provider"
 TOOLS = HERE.parents[1] / ".tools" / "provider"
@@ -26,16 +25,7 @@ AUDIENCE = "urn:riverbend:evidence-api"
 
 def installed() -> None:
     """Have oidc-provider installed as the lock file says, or leave the test out."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        left_out("oidc-provider: Node.js and npm are not installed")
-    TOOLS.mkdir(parents=True, exist_ok=True)
-    lock = (HERE / "package-lock.json").read_text()
-    marker = TOOLS / "installed-lock.json"
-    for name in ("package.json", "package-lock.json", "server.mjs"):
-        shutil.copy(HERE / name, TOOLS / name)
-    if not marker.exists() or marker.read_text() != lock:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=TOOLS, check=True, capture_output=True)
-        marker.write_text(lock)
+    npm.install(HERE, TOOLS, script="server.mjs")
 
 
 def private_jwk(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, kid: str) -> dict[str, Any]:

@@ -211,7 +211,7 @@ def test_what_is_asked_for_takes_records_out_and_alters_none(
         ({"facts.": "x"}, 400, "exhibit"),
         ({"facts.item": ["a", "b"]}, 400, "once"),
         ({"at_from": "2026-01-01T00:00:00"}, 422, "at_from"),
-        ({"at_to": "0001-01-01T00:00:00+14:00"}, 422, "years"),
+        ({"at_to": "0001-01-01T00:00:00+14:00"}, 400, "years"),
         ({"kind": "_keys"}, 422, "kind"),
         ({"limit": 0}, 422, "limit"),
     ],
